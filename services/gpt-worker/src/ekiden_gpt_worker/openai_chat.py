@@ -1,0 +1,158 @@
+"""OpenAI Chat Completions, and any server that speaks it.
+
+The wire as of November 2026: https://developers.openai.com/api/reference/overview. A call is one POST; its answer
+is structured output by JSON Schema. There is no idempotency key, so a lost reply is an unknown outcome.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator
+
+from ekiden.domain.ids import Micros
+from ekiden.domain.plan import Provider
+from ekiden.errors import (
+    AuthenticationFailed,
+    ContextTooLong,
+    InvalidOutput,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+    QuotaExhausted,
+    RateLimited,
+    RequestRejected,
+)
+from ekiden.worker.adapter import Call, Running, Submitted
+from ekiden.worker.http import ProviderClient, Reply
+from ekiden.worker.lease import Fence
+from ekiden.worker.ledger import Completed, Usage
+from ekiden.worker.refusal import error_object, retry_after, server_error
+from ekiden_gpt_worker.prices import price
+
+_TOO_LONG_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
+_TOO_LONG = re.compile(r"maximum context length|Input tokens exceed|Request too large", re.IGNORECASE)
+_FENCE = re.compile(r"^\s*```(?:json)?\s*|\s*```\s*$")
+
+
+class OpenAIChat:
+    """Implements `worker.adapter.Adapter`."""
+
+    provider = Provider.GPT
+
+    def __init__(self, client: ProviderClient, model: str, *, deadline_seconds: float) -> None:
+        self._client = client
+        self._model = model
+        self._deadline = deadline_seconds
+
+    async def submit(self, call: Call, fence: Fence) -> Completed | Submitted:
+        model = str(call.request.get("model", self._model))
+        reply = await self._client.post(
+            "/chat/completions",
+            chat_request(call, model),
+            deadline_seconds=self._deadline,
+            fence=fence,
+            headers={"X-Client-Request-Id": call.task_id},
+        )
+        if not 200 <= reply.status < 300:
+            raise refusal(reply)
+        return completion(reply, call.request, model)
+
+    async def collect(self, run_id: str) -> Completed | Running:
+        raise OutcomeUnknown(f"Chat Completions keeps no runs: {run_id} cannot be collected")
+
+    async def cancel(self, run_id: str) -> None:
+        """There is nothing to cancel: a call ends with its reply."""
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def chat_request(call: Call, model: str) -> dict[str, object]:
+    """The body of a call. `max_completion_tokens` includes reasoning; the older `max_tokens` is refused."""
+    request = call.request
+    messages = [{"role": "system", "content": request["system"]}, {"role": "user", "content": request["user"]}]
+    if call.hint:
+        repair = f"Your last answer could not be used: {call.hint}\nAnswer again, in the required form."
+        messages.append({"role": "user", "content": repair})
+    body: dict[str, object] = {
+        "model": model,
+        "messages": messages,
+        "max_completion_tokens": request["maxOutputTokens"],
+    }
+    if "schema" in request:
+        form = {"name": request["schemaName"], "schema": request["schema"], "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
+    return body
+
+
+def completion(reply: Reply, request: Mapping[str, object], model: str) -> Completed:
+    """Read a 2xx. Raises OutcomeUnknown when it cannot be read, RequestRejected, InvalidOutput with their cost."""
+    try:
+        body = cast("dict[str, Any]", reply.json)
+        choice: dict[str, Any] = body["choices"][0]
+        message: dict[str, Any] = choice["message"]
+        usage = _usage(body, model, simulated="x-ekiden-simulator" in reply.headers)
+    except (KeyError, IndexError, TypeError) as error:
+        raise OutcomeUnknown(f"a 2xx that cannot be read: {error!r}") from error
+    if message.get("refusal"):
+        raise RequestRejected(f"the model refused: {message['refusal']}", billed=usage.billed)
+    finish = choice.get("finish_reason")
+    if finish == "content_filter":
+        raise RequestRejected("the content filter stopped the answer", billed=usage.billed)
+    if finish == "length":
+        raise InvalidOutput("the answer was cut off at max_completion_tokens: be briefer", billed=usage.billed)
+    result = _result(str(message.get("content") or ""), request, usage)
+    return Completed(result, body, usage)
+
+
+def refusal(reply: Reply) -> ProviderError:
+    """Classify an error reply by `error.code` first: a 429 may be a bill, a length or a rate."""
+    error = error_object(reply)
+    status = reply.status
+    if status >= 500:
+        return server_error(reply, error)
+    code, kind = str((error or {}).get("code") or ""), str((error or {}).get("type") or "")
+    message = f"{status} {code or kind}: {(error or {}).get('message', reply.text[:300])}"
+    if code in _TOO_LONG_CODES or status == 413 or _TOO_LONG.search(message):
+        return ContextTooLong(message)
+    if kind == "insufficient_quota" or code == "insufficient_quota" or status == 402:
+        return QuotaExhausted(message)
+    if status in {401, 403}:
+        return AuthenticationFailed(message)
+    if status == 429:
+        return RateLimited(message, delay_seconds=retry_after(reply))
+    if status in {408, 409, 425}:
+        return ProviderUnavailable(message, delay_seconds=retry_after(reply))
+    return RequestRejected(message)
+
+
+def _usage(body: Mapping[str, Any], model: str, *, simulated: bool) -> Usage:
+    counted: Mapping[str, Any] = body["usage"]
+    answered_by = str(body.get("model", model))
+    billed, said = price(counted, answered_by)
+    return Usage(
+        input_tokens=int(counted["prompt_tokens"]),
+        output_tokens=int(counted["completion_tokens"]),
+        billed=Micros(billed) if billed is not None else None,
+        price=said,
+        model=answered_by,
+        simulated=simulated,
+    )
+
+
+def _result(content: str, request: Mapping[str, object], usage: Usage) -> object:
+    if "schema" not in request:
+        return content
+    try:
+        result = json.loads(_FENCE.sub("", content))
+    except ValueError as error:
+        raise InvalidOutput(f"the answer is no JSON: {error}", billed=usage.billed) from error
+    wrong = next(Draft202012Validator(cast("dict[str, Any]", request["schema"])).iter_errors(result), None)
+    if wrong is not None:
+        place = "/".join(str(part) for part in wrong.absolute_path) or "the top"
+        raise InvalidOutput(
+            f"the answer does not fit its schema at {place}: {wrong.message[:500]}", billed=usage.billed
+        )
+    return result

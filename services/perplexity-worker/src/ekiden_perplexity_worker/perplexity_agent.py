@@ -1,0 +1,194 @@
+"""Perplexity's Agent API in background mode: submit, save the id, collect.
+
+The wire as of November 2026: https://docs.perplexity.ai/docs/agent-api. Sonar is retired. Requests are strict: an
+unknown field is a 400. Failure is in the body's `status`, not in the HTTP code. A lost submit cannot be found again.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from ekiden.domain.ids import Micros
+from ekiden.domain.plan import Provider
+from ekiden.errors import (
+    AuthenticationFailed,
+    ContextTooLong,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+    QuotaExhausted,
+    RateLimited,
+    RequestRejected,
+    RunFailed,
+)
+from ekiden.worker.adapter import Call, Running, Submitted
+from ekiden.worker.http import ProviderClient, Reply
+from ekiden.worker.lease import Fence
+from ekiden.worker.ledger import Completed, Usage
+from ekiden.worker.refusal import epoch_of, error_object, retry_after, server_error
+
+SUBMIT_SECONDS = 30.0
+"""Ninety times the usual 0.35 s (recorded 2026-10): past it the outcome is unknown anyway."""
+POLL_SECONDS = 15.0
+MOST_SOURCES = 20
+_THINKING = re.compile(r"^.*</think>", re.DOTALL)
+
+
+class PerplexityAgent:
+    """Implements `worker.adapter.Adapter`. `model` is `provider/name` or one of the vendor's presets."""
+
+    provider = Provider.PERPLEXITY
+
+    def __init__(self, submits: ProviderClient, polls: ProviderClient, model: str, *, preset: bool = False) -> None:
+        self._submits = submits
+        self._polls = polls
+        self._model = {"preset" if preset else "model": model}
+
+    async def submit(self, call: Call, fence: Fence) -> Completed | Submitted:
+        body = agent_request(call, self._model)
+        reply = await self._submits.post("/v1/agent", body, deadline_seconds=SUBMIT_SECONDS, fence=fence)
+        if not 200 <= reply.status < 300:
+            raise refusal(reply)
+        run_id = _field(reply, "id")
+        if not isinstance(run_id, str) or not run_id:
+            raise OutcomeUnknown("a 2xx without a run id")
+        return Submitted(run_id)
+
+    async def collect(self, run_id: str) -> Completed | Running:
+        reply = await self._polls.ask("GET", f"/v1/agent/{run_id}", deadline_seconds=POLL_SECONDS)
+        if reply.status == 404:
+            raise OutcomeUnknown(f"the provider knows no run {run_id}")
+        body = cast("object", reply.json)
+        if reply.status != 200 or not isinstance(body, dict):
+            raise ProviderUnavailable(f"asking for {run_id} was answered with {reply.status}")
+        return verdict(cast("dict[str, Any]", body), simulated="x-ekiden-simulator" in reply.headers)
+
+    async def cancel(self, run_id: str) -> None:
+        reply = await self._polls.ask("POST", f"/v1/agent/{run_id}/cancel", deadline_seconds=POLL_SECONDS)
+        if reply.status != 200:
+            raise RequestRejected(f"cancelling {run_id} was answered with {reply.status}")
+
+    async def close(self) -> None:
+        await self._submits.close()
+        await self._polls.close()
+
+
+def agent_request(call: Call, model: Mapping[str, str]) -> dict[str, object]:
+    """The body of a search: background, web search forced, limits that keep it below its cap."""
+    request = call.request
+    body: dict[str, object] = {
+        "input": request["user"],
+        "instructions": request["system"],
+        "background": True,
+        "store": True,
+        "tools": [{"type": "web_search"}],
+        "tool_choice": {"type": "web_search"},
+        "max_output_tokens": request["maxOutputTokens"],
+        "metadata": {"taskId": call.task_id, "attempt": str(call.attempt)},
+    }
+    body |= {"model": request["model"]} if "model" in request else dict(model)
+    for field, name in (("maxToolCalls", "max_tool_calls"), ("maxSteps", "max_steps")):
+        if field in request:
+            body[name] = request[field]
+    return body
+
+
+def verdict(body: Mapping[str, Any], *, simulated: bool) -> Completed | Running:
+    """Read a run by its status. Raises RunFailed with what it cost."""
+    status = body.get("status")
+    if status in {"queued", "in_progress"}:
+        return Running()
+    billed = cost(body)
+    if status in {"failed", "cancelled"}:
+        raise RunFailed(f"the run {status}: {_sentence(body)}", billed=billed)
+    if status not in {"completed", "incomplete"}:
+        raise ProviderUnavailable(f"a run with the status {status!r}")
+    text, sources = "\n".join(_texts(body)), list(_sources(body))[:MOST_SOURCES]
+    flags = [name for name, seen in (("incomplete", status == "incomplete"), ("no_sources", not sources)) if seen]
+    counted: Mapping[str, Any] = body.get("usage") or {}
+    usage = Usage(
+        input_tokens=int(counted.get("input_tokens") or 0),
+        output_tokens=int(counted.get("output_tokens") or 0),
+        billed=Micros(billed) if billed is not None else None,
+        price="usage.cost.total_cost of the answer",
+        model=str(body.get("model") or ""),
+        simulated=simulated,
+    )
+    result = {"text": _THINKING.sub("", text).strip(), "sources": sources}
+    return Completed(result, dict(body), usage, tuple(flags))
+
+
+def cost(body: Mapping[str, Any]) -> int | None:
+    """Micro-dollars from `usage.cost.total_cost`; None when the provider does not say, as after a cancel."""
+    usage: Mapping[str, Any] = body.get("usage") or {}
+    cost: Mapping[str, Any] = usage.get("cost") or {}
+    total = cost.get("total_cost")
+    return round(float(total) * 1_000_000) if isinstance(total, int | float) else None
+
+
+def refusal(reply: Reply) -> ProviderError:
+    """Classify an error reply to a submit."""
+    error = error_object(reply)
+    status = reply.status
+    if status >= 500:
+        return server_error(reply, error)
+    kind = str((error or {}).get("type") or "")
+    message = f"{status} {kind}: {(error or {}).get('message', reply.text[:300])}"
+    if kind == "insufficient_quota" or status == 402:
+        return QuotaExhausted(message)
+    if kind == "chat_completions_not_available":
+        return RequestRejected(message)
+    if status in {401, 403}:
+        return AuthenticationFailed(message)
+    if status == 413:
+        return ContextTooLong(message)
+    if status == 429:
+        return RateLimited(message, delay_seconds=_reset(reply))
+    if status in {408, 409, 424, 425}:
+        return ProviderUnavailable(message, delay_seconds=retry_after(reply))
+    return RequestRejected(message)
+
+
+def _reset(reply: Reply) -> float | None:
+    """The delay after a 429: `x-ratelimit-reset` is Unix seconds here, compared with the answer's own date."""
+    said = retry_after(reply)
+    reset, now = reply.headers.get("x-ratelimit-reset"), epoch_of(reply.headers.get("date"))
+    if said is not None or reset is None or now is None or not reset.isdigit():
+        return said
+    return max(0.0, float(reset) - now) or None
+
+
+def _texts(body: Mapping[str, Any]) -> Iterator[str]:
+    for item in _list(body, "output"):
+        if item.get("type") == "message":
+            for part in _list(item, "content"):
+                if part.get("type") == "output_text":
+                    yield part.get("text") or ""
+
+
+def _sources(body: Mapping[str, Any]) -> Iterator[dict[str, object]]:
+    """What the searches found, each address once, in the order found; a date may be missing."""
+    seen: set[str] = set()
+    for item in _list(body, "output"):
+        if item.get("type") != "search_results":
+            continue
+        for found in _list(item, "results"):
+            url: object = found.get("url")
+            if isinstance(url, str) and url not in seen:
+                seen.add(url)
+                yield {"url": url, "title": found.get("title") or url, "date": found.get("date") or None}
+
+
+def _list(part: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """A list that may be absent or null, as the API's sparse bodies have it."""
+    return part.get(name) or []
+
+
+def _field(reply: Reply, name: str) -> object:
+    body = cast("object", reply.json)
+    return cast("dict[str, object]", body).get(name) if isinstance(body, dict) else None
+
+
+def _sentence(body: Mapping[str, Any]) -> str:
+    error = body.get("error")
+    return str(cast("dict[str, object]", error).get("message", "")) if isinstance(error, dict) else ""

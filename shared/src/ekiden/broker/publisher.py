@@ -1,0 +1,128 @@
+"""Sending: every publish is persistent, mandatory, confirmed and has a deadline."""
+
+import asyncio
+from typing import Protocol
+
+import aio_pika
+import structlog
+from aio_pika import DeliveryMode
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection, HeadersType
+from aiormq.exceptions import AMQPError
+
+from ekiden.broker import topology
+from ekiden.domain.ids import SessionId, TaskId
+from ekiden.domain.plan import Provider
+from ekiden.domain.session import Session
+from ekiden.errors import Unreachable
+from ekiden.messages.envelope import Envelope, GenerateText, SearchWeb, SessionMoved, TaskCompleted, TaskFailed
+from ekiden.stamp import Stamp
+
+log = structlog.get_logger()
+_FAILURES = (AMQPError, ConnectionError, TimeoutError, RuntimeError, OSError)
+"""What aio-pika lets out of a publish: a closed channel is a RuntimeError subclass there."""
+
+
+class Announcer(Protocol):
+    """Wakes up others. A message is only a wake-up: each of these may raise Unreachable and nothing is lost."""
+
+    async def command(self, provider: Provider, task_id: TaskId, session_id: SessionId) -> None: ...
+
+    async def task_ended(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None: ...
+
+    async def session_moved(self, session: Session) -> None: ...
+
+
+class Publisher:
+    """Implements `Announcer` over one robust connection with two channels: confirmed, and for live views only."""
+
+    def __init__(self, url: str, stamp: Stamp) -> None:
+        self._url = url
+        self._stamp = stamp
+        self._connection: AbstractRobustConnection | None = None
+        self._confirmed: AbstractChannel | None = None
+        self._commands: AbstractExchange | None = None
+        self._events: AbstractExchange | None = None
+        self._live: AbstractExchange | None = None
+
+    async def connect(self) -> None:
+        """Connect and declare the topology. Raises Unreachable."""
+        try:
+            await topology.declare_at(self._url)
+            self._connection = await aio_pika.connect_robust(
+                topology.with_heartbeat(self._url),
+                reconnect_interval=topology.RECONNECT_SECONDS,
+                timeout=topology.PUBLISH_SECONDS,
+            )
+            self._confirmed = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+            self._commands = await self._confirmed.get_exchange(topology.COMMANDS, ensure=False)
+            self._events = await self._confirmed.get_exchange(topology.EVENTS, ensure=False)
+            live = await self._connection.channel(publisher_confirms=False)
+            self._live = await live.get_exchange(topology.EVENTS, ensure=False)
+        except _FAILURES as error:
+            raise Unreachable(f"the broker does not answer: {error}") from error
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    @property
+    def connected(self) -> bool:
+        connection = self._connection
+        return connection is not None and connection.connected.is_set() and not connection.is_closed
+
+    async def command(self, provider: Provider, task_id: TaskId, session_id: SessionId) -> None:
+        kind = GenerateText if provider is Provider.GPT else SearchWeb
+        message = kind(**self._stamp.fields(), task_id=task_id, session_id=session_id)
+        await self._send(self._commands, provider.value, message)
+
+    async def task_ended(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None:
+        kind = TaskCompleted if completed else TaskFailed
+        key = topology.TASK_COMPLETED if completed else topology.TASK_FAILED
+        await self._send(self._events, key, kind(**self._stamp.fields(), task_id=task_id, session_id=session_id))
+
+    async def session_moved(self, session: Session) -> None:
+        """Tell live views; sent last, not persistent, and its failure is nobody's concern."""
+        moved = SessionMoved(
+            **self._stamp.fields(), session_id=session.id, version=session.version, status=session.status
+        )
+        if self._live is None:
+            return
+        key = f"session.{session.status.lower()}"
+        try:
+            async with asyncio.timeout(topology.PUBLISH_SECONDS):
+                await self._live.publish(_message(moved, persistent=False), key, mandatory=False)
+        except _FAILURES as error:
+            log.debug("live_update_lost", session_id=session.id, error=repr(error))
+
+    async def dead_letter(self, body: bytes, headers: HeadersType) -> None:
+        """Put aside what nobody could handle, with the reason in headers of our own. Raises Unreachable."""
+        message = aio_pika.Message(body, headers=headers, delivery_mode=DeliveryMode.PERSISTENT)
+        default = self._confirmed.default_exchange if self._confirmed else None
+        await self._publish(default, topology.DEAD_LETTERS, message)
+
+    async def _send(self, exchange: AbstractExchange | None, key: str, message: Envelope) -> None:
+        await self._publish(exchange, key, _message(message, persistent=True))
+
+    async def _publish(self, exchange: AbstractExchange | None, key: str, message: aio_pika.Message) -> None:
+        if exchange is None:
+            raise Unreachable("the broker was never reached")
+        try:
+            async with asyncio.timeout(topology.PUBLISH_SECONDS):
+                await exchange.publish(message, key, mandatory=True)
+        except _FAILURES as error:
+            raise Unreachable(f"not confirmed: {error!r}") from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling() == 0:  # aiormq cancels its waiters when a connection dies
+                raise Unreachable("not confirmed: the connection was lost") from None
+            raise
+
+
+def _message(message: Envelope, *, persistent: bool) -> aio_pika.Message:
+    return aio_pika.Message(
+        message.encode(),
+        content_type="application/json",
+        message_id=message.message_id,
+        type=getattr(message, "type", None),
+        delivery_mode=DeliveryMode.PERSISTENT if persistent else DeliveryMode.NOT_PERSISTENT,
+    )

@@ -1,0 +1,296 @@
+"""The decision.
+
+Two rules:
+
+* every transition of a session is a row of the table at the end of this file;
+* nothing here, nor in `progress` which makes the moves, does I/O, reads a clock or draws a random number.
+
+`decide` looks up one row of `RULES`: what a message does in the situation the session is in. A rule **moves**
+the session, or finds a **repeat** (nothing to do; what it waits for may be sent again), or the message is
+**illegal**, which only a person's command can be. A `Look` is never illegal: late ones are normal.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import cast
+
+from ekiden.domain.budget import settle
+from ekiden.domain.ids import Position, TaskId
+from ekiden.domain.messages import (
+    FINAL,
+    Cancel,
+    Continue,
+    Look,
+    Message,
+    Pause,
+    Resend,
+    RestartPhase,
+    Resume,
+    Retry,
+    RetryDue,
+    Start,
+    TaskStatus,
+)
+from ekiden.domain.plan import Plan
+from ekiden.domain.progress import (
+    Decision,
+    Event,
+    Verdict,
+    enter,
+    finish_step,
+    gates_before,
+    order_again,
+    place,
+    running,
+    stamp,
+    wait,
+)
+from ekiden.domain.session import RUNNING, Session, Status, StepState, WaitingReason
+
+
+class Situation(StrEnum):
+    """A session's status, with a wait told apart by its reason: the rows of the table."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    APPROVAL = "WAITING approval"
+    BUDGET = "WAITING budget"
+    UNKNOWN = "WAITING outcome_unknown"
+    PAUSED = "WAITING paused"
+    RETRY = "WAITING retry"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+def decide(session: Session, message: Message, plan: Plan) -> Decision:
+    """Say what a message does to a session. Illegal and repeated messages leave the session as it is."""
+    rule = RULES.get((situation(session), type(message)))
+    if rule is None:
+        return _illegal(session, message)
+    return rule.apply(session, message, plan)
+
+
+def situation(session: Session) -> Situation:
+    if session.status in RUNNING.values():
+        return Situation.ACTIVE
+    if session.status is Status.WAITING:
+        return Situation(f"{Status.WAITING} {session.waiting_reason}")
+    return Situation(session.status.value)
+
+
+# ── rules ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _begin(session: Session, message: Start, plan: Plan) -> Decision:
+    started = replace(session, started_at=message.at)
+    return enter(started, plan.first(), message, plan, (Event("SessionStarted"),))
+
+
+def _repeat(session: Session, message: Message, plan: Plan) -> Decision:
+    return Decision(Verdict.REPEAT, session)
+
+
+def _pass_gate(session: Session, message: Continue, plan: Plan) -> Decision:
+    position = place(session)
+    passed = session.gates_passed | gates_before(session, position, plan)
+    opened = replace(_raise_budget(session, message), gates_passed=passed)
+    if message.input is not None:
+        fans_out = plan.by_position[position].for_each is not None
+        if not fans_out:
+            return _illegal(session, message, f"{position} has no list of items that could be edited")
+        opened = replace(opened, edited={**session.edited, position.key: list(message.input)})
+    return enter(opened, position, message, plan, (Event("GatePassed", position.phase, position.step),))
+
+
+def _pass_budget(session: Session, message: Continue, plan: Plan) -> Decision:
+    raised = _raise_budget(session, message)
+    decision = order_again(raised, place(session), session.current.failed, message, plan, ())
+    if situation(decision.session) is Situation.BUDGET and raised.money.budget == session.money.budget:
+        return _illegal(session, message, "the budget is still too small: raise it with budgetUsd")
+    return decision
+
+
+def _continue_running(session: Session, message: Continue, plan: Plan) -> Decision:
+    if message.input is not None:
+        return _illegal(session, message, "the step is running: its items can be edited with restart_phase")
+    raised = _raise_budget(session, message)
+    if raised == session:
+        return Decision(Verdict.REPEAT, session)
+    return Decision(Verdict.MOVED, stamp(raised, message), events=(Event("BudgetRaised"),))
+
+
+def _look(session: Session, message: Look, plan: Plan) -> Decision:
+    """Settle what ended; if all that the session waits for has ended, or is unknown, go on."""
+    settled = replace(session, money=settle(session.money, message.outcomes))
+    outcomes = {task: message.outcomes[task] for task in session.waits_for if task in message.outcomes}
+    closed = FINAL | {TaskStatus.OUTCOME_UNKNOWN}
+    all_closed = len(outcomes) == len(session.waits_for) and all(o.status in closed for o in outcomes.values())
+    unknown = [task for task, o in outcomes.items() if o.status is TaskStatus.OUTCOME_UNKNOWN]
+    if not all_closed:
+        waits_for_person = situation(session) is Situation.UNKNOWN
+        if waits_for_person and not unknown:
+            return _moved_back(settled, message)
+        return _settled(session, settled, message)
+    if unknown:
+        return _wait_for_verdict(session, settled, message, unknown)
+    return finish_step(settled, outcomes, message, plan)
+
+
+def _settle_only(session: Session, message: Look, plan: Plan) -> Decision:
+    return _settled(session, replace(session, money=settle(session.money, message.outcomes)), message)
+
+
+def _retry(session: Session, message: Retry | RetryDue | Start | Continue, plan: Plan) -> Decision:
+    if isinstance(message, Continue):
+        if message.input is not None:
+            return _illegal(session, message, "a retry keeps its items: edit them with restart_phase")
+        session = _raise_budget(session, message)
+    by_a_person = not isinstance(message, RetryDue)
+    again = replace(session, failure=None, retry_count=0 if by_a_person else session.retry_count)
+    return order_again(again, place(session), session.current.failed, message, plan, (Event("StepRetried"),))
+
+
+def _restart(session: Session, message: RestartPhase, plan: Plan) -> Decision:
+    reached = session.position.phase if session.position else 0
+    if not 1 <= message.phase <= reached:
+        return _illegal(session, message, f"phase {message.phase} was not reached: choose 1 to {reached}")
+    first = plan.first(message.phase)
+    edited = dict(session.edited)
+    if message.input is not None:
+        place = next((s.position for s in plan.steps if s.position.phase == message.phase and s.for_each), None)
+        if place is None:
+            return _illegal(session, message, f"phase {message.phase} has no list of items that could be edited")
+        edited[place.key] = list(message.input)
+        planned = plan.by_position[place].for_each
+        first = place if planned and planned[0] in session.results else first
+    again = {position.key for position in plan.from_(first)}
+    steps = {key: _forgotten(step, message.fresh) if key in again else step for key, step in session.steps.items()}
+    gates = frozenset(gate for gate in session.gates_passed if not _gate_from(gate, message.phase))
+    rewound = replace(
+        session, steps=steps, edited=edited, gates_passed=gates, failure=None, retry_count=0, finished_at=None
+    )
+    event = Event("PhaseRestarted", message.phase, detail="fresh" if message.fresh else "")
+    return enter(rewound, first, message, plan, (event,), abandon=session.waits_for)
+
+
+def _resend(session: Session, message: Resend, plan: Plan) -> Decision:
+    if message.task_id not in session.waits_for:
+        return _illegal(session, message, f"the session does not wait for {message.task_id}")
+    event = Event("TaskResent", detail=message.task_id)
+    return order_again(session, place(session), (message.task_id,), message, plan, (event,))
+
+
+def _pause(session: Session, message: Pause, plan: Plan) -> Decision:
+    return wait(session, WaitingReason.PAUSED, message, (Event("SessionPaused"),))
+
+
+def _resume(session: Session, message: Resume | Continue, plan: Plan) -> Decision:
+    if isinstance(message, Continue):
+        session = _raise_budget(session, message)
+    return Decision(Verdict.MOVED, running(session, message), events=(Event("SessionResumed"),))
+
+
+def _cancel(session: Session, message: Cancel, plan: Plan) -> Decision:
+    ended = replace(session, status=Status.CANCELLED, waiting_reason=None, next_retry_at=None, finished_at=message.at)
+    events = (Event("SessionCancelled"),)
+    return Decision(Verdict.MOVED, stamp(ended, message), abandon=session.waits_for, events=events)
+
+
+# ── small words ────────────────────────────────────────────────────────────────────────────────
+
+
+def _wait_for_verdict(before: Session, settled: Session, message: Look, unknown: list[TaskId]) -> Decision:
+    if situation(before) is Situation.UNKNOWN:
+        return _settled(before, settled, message)
+    position = place(before)
+    event = Event("OutcomeUnknown", position.phase, position.step, ", ".join(unknown))
+    return wait(settled, WaitingReason.OUTCOME_UNKNOWN, message, (event,))
+
+
+def _moved_back(session: Session, message: Look) -> Decision:
+    return Decision(Verdict.MOVED, running(session, message), events=(Event("OutcomeResolved"),))
+
+
+def _settled(before: Session, after: Session, message: Look) -> Decision:
+    if before.money == after.money:
+        return Decision(Verdict.REPEAT, before)
+    return Decision(Verdict.MOVED, stamp(after, message), events=(Event("CostSettled"),))
+
+
+def _forgotten(step: StepState, fresh: bool) -> StepState:
+    """A step whose result has become history: only how often it was ordered is kept."""
+    return StepState(generation=step.generation, fresh=fresh)
+
+
+def _raise_budget(session: Session, message: Continue) -> Session:
+    if message.budget is None or message.budget <= session.money.budget:
+        return session
+    return replace(session, money=replace(session.money, budget=message.budget))
+
+
+def _gate_from(gate: str, phase: int) -> bool:
+    """Whether a gate lies at or behind the beginning of a phase, so that it closes again when that restarts."""
+    kind, _, place = gate.partition(":")
+    return int(place) >= phase if kind == "after" else Position.parse(place).phase >= phase
+
+
+def _illegal(session: Session, message: Message, why: str = "") -> Decision:
+    told = why or f"{type(message).__name__} makes no sense while the session is {situation(session)}"
+    return Decision(Verdict.ILLEGAL, session, why=told)
+
+
+# ── the table ────────────────────────────────────────────────────────────────────────────────────────────
+
+Apply = Callable[[Session, Message, Plan], Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a message does in a situation, and the situations it may lead to: the diagram is drawn from these."""
+
+    apply: Apply
+    to: frozenset[Situation]
+
+
+def _rule(apply: Callable[..., Decision], *to: Situation) -> Rule:
+    return Rule(cast("Apply", apply), frozenset(to))
+
+
+_S = Situation
+_ANYWHERE_AHEAD = (_S.ACTIVE, _S.APPROVAL, _S.BUDGET, _S.COMPLETED)
+_AGAIN = _rule(_retry, _S.ACTIVE, _S.BUDGET, _S.APPROVAL)
+_RESTART = _rule(_restart, *_ANYWHERE_AHEAD)
+_CANCEL = _rule(_cancel, _S.CANCELLED)
+_STAY = _rule(_repeat)
+_SETTLE = _rule(_settle_only)
+
+RULES: Mapping[tuple[Situation, type[Message]], Rule] = {
+    (_S.PENDING, Start): _rule(_begin, *_ANYWHERE_AHEAD),
+    (_S.ACTIVE, Start): _STAY,
+    (_S.RETRY, Start): _STAY,
+    (_S.COMPLETED, Start): _STAY,
+    (_S.FAILED, Start): _AGAIN,
+    (_S.ACTIVE, Continue): _rule(_continue_running),
+    (_S.COMPLETED, Continue): _STAY,
+    (_S.APPROVAL, Continue): _rule(_pass_gate, *_ANYWHERE_AHEAD),
+    (_S.BUDGET, Continue): _rule(_pass_budget, *_ANYWHERE_AHEAD),
+    (_S.RETRY, Continue): _AGAIN,
+    (_S.PAUSED, Continue): _rule(_resume, _S.ACTIVE),
+    (_S.RETRY, RetryDue): _AGAIN,
+    **{(s, RetryDue): _STAY for s in _S if s is not _S.RETRY},
+    (_S.RETRY, Retry): _AGAIN,
+    (_S.FAILED, Retry): _AGAIN,
+    (_S.ACTIVE, Look): _rule(_look, *_ANYWHERE_AHEAD, _S.UNKNOWN, _S.RETRY, _S.FAILED),
+    (_S.UNKNOWN, Look): _rule(_look, *_ANYWHERE_AHEAD, _S.RETRY, _S.FAILED),
+    **{(s, Look): _SETTLE for s in _S if s not in {_S.ACTIVE, _S.UNKNOWN}},
+    **{(s, RestartPhase): _RESTART for s in _S if s not in {_S.PENDING, _S.CANCELLED}},
+    (_S.UNKNOWN, Resend): _rule(_resend, _S.ACTIVE, _S.BUDGET),
+    (_S.ACTIVE, Pause): _rule(_pause, _S.PAUSED),
+    (_S.PAUSED, Pause): _STAY,
+    (_S.PAUSED, Resume): _rule(_resume, _S.ACTIVE),
+    (_S.ACTIVE, Resume): _STAY,
+    **{(s, Cancel): _CANCEL for s in _S if s not in {_S.COMPLETED, _S.CANCELLED}},
+    (_S.CANCELLED, Cancel): _STAY,
+}

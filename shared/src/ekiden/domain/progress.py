@@ -1,0 +1,234 @@
+"""How a session moves along its positions: finish a step, come to the next one, buy its tasks.
+
+Pure like `decider`, which says when these moves are made.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+
+from ekiden.domain.budget import reserve
+from ekiden.domain.ids import Micros, Position, TaskId, TaskName
+from ekiden.domain.messages import Look, Message, Outcome, TaskStatus
+from ekiden.domain.plan import Plan
+from ekiden.domain.session import RUNNING, Failure, Session, Status, StepState, WaitingReason
+
+AUTOMATIC_RETRIES = 5
+FIRST_RETRY_SECONDS = 5
+
+
+class Verdict(StrEnum):
+    MOVED = "moved"
+    REPEAT = "repeat"
+    ILLEGAL = "illegal"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A task to create: the `index`-th item of a step, under a generation."""
+
+    name: TaskName
+    item: object | None
+    cap: Micros
+
+    @property
+    def id(self) -> TaskId:
+        return self.name.id
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened, in the past tense; goes into the history with the state it describes."""
+
+    type: str
+    phase: int | None = None
+    step: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    verdict: Verdict
+    session: Session
+    tasks: tuple[Order, ...] = ()
+    abandon: tuple[TaskId, ...] = ()
+    events: tuple[Event, ...] = ()
+    why: str = ""
+
+
+def orders(session: Session, plan: Plan) -> tuple[Order, ...]:
+    """All that the session waits for, made again from the session alone."""
+    if session.position is None or not session.waits_for:
+        return ()
+    items = plan.items(session.position, session.results, session.edited)
+    cap = plan.by_position[session.position].reservation
+    names = [TaskName.parse(task_id) for task_id in session.waits_for]
+    return tuple(Order(name, items[name.index], cap) for name in names)
+
+
+def finish_step(session: Session, outcomes: Mapping[TaskId, Outcome], message: Look, plan: Plan) -> Decision:
+    position = place(session)
+    step = plan.by_position[position]
+    failed = tuple(task for task, outcome in outcomes.items() if outcome.status is not TaskStatus.COMPLETED)
+    done = len(outcomes) - len(failed)
+    if done < step.enough(len(outcomes)):
+        return _fail_step(session, outcomes, failed, message, plan)
+    results = [outcomes[task].result for task in session.waits_for if task not in failed]
+    missing = tuple(TaskName.parse(task).index for task in failed)
+    result = results[0] if step.for_each is None else results
+    finished = replace(session.current, result=result, missing=missing, failed=failed, finished_at=message.at)
+    kept = replace(session, steps={**session.steps, position.key: finished}, retry_count=0)
+    events = (Event("StepCompleted", position.phase, position.step, f"{len(missing)} missing" if missing else ""),)
+    return _advance(kept, position, message, plan, events)
+
+
+def _advance(session: Session, position: Position, message: Message, plan: Plan, events: tuple[Event, ...]) -> Decision:
+    following = plan.after(position)
+    if following is None or following.phase != position.phase:
+        events = (*events, Event("PhaseCompleted", position.phase))
+    if following is not None:
+        return enter(session, following, message, plan, events)
+    ended = replace(session, status=Status.COMPLETED, waiting_reason=None, finished_at=message.at)
+    return Decision(Verdict.MOVED, stamp(ended, message), events=(*events, Event("SessionCompleted")))
+
+
+def _fail_step(
+    session: Session, outcomes: Mapping[TaskId, Outcome], failed: tuple[TaskId, ...], message: Look, plan: Plan
+) -> Decision:
+    """Shorten and order again, wait and order again, or leave it to a person."""
+    position = place(session)
+    first = outcomes[failed[0]]
+    failure = Failure(first.error, first.message, failed[0])
+    step = replace(session.current, failed=failed)
+    stopped = replace(session, steps={**session.steps, position.key: step}, failure=failure)
+    if step.shorter == 0 and any(outcomes[task].too_long for task in failed):
+        shorter = {**session.steps, position.key: replace(step, shorter=1)}
+        event = Event("PromptShortened", position.phase, position.step)
+        return order_again(replace(session, steps=shorter), position, failed, message, plan, (event,))
+    hopeless = sum(1 for task in failed if not outcomes[task].may_pass)
+    may_succeed = len(outcomes) - hopeless >= plan.by_position[position].enough(len(outcomes))
+    if may_succeed and session.retry_count < AUTOMATIC_RETRIES:
+        pause = timedelta(seconds=FIRST_RETRY_SECONDS * 3**session.retry_count)
+        waiting = replace(stopped, next_retry_at=message.at + pause, retry_count=session.retry_count + 1)
+        event = Event("RetryScheduled", position.phase, position.step, failure.error)
+        return wait(waiting, WaitingReason.RETRY, message, (event,))
+    ended = replace(stopped, status=Status.FAILED, waiting_reason=None, next_retry_at=None, finished_at=message.at)
+    event = Event("SessionFailed", position.phase, position.step, failure.error)
+    return Decision(Verdict.MOVED, stamp(ended, message), events=(event,))
+
+
+def enter(
+    session: Session,
+    position: Position,
+    message: Message,
+    plan: Plan,
+    events: tuple[Event, ...],
+    abandon: tuple[TaskId, ...] = (),
+) -> Decision:
+    """Come to a position: stop at its gate, or order its tasks. A fan-out over nothing is finished at once."""
+    here = replace(session, position=position)
+    if gates_before(session, position, plan) - session.gates_passed:
+        emptied = {**here.steps, position.key: replace(here.current, tasks=(), failed=())}
+        event = Event("GateReached", position.phase, position.step)
+        return wait(replace(here, steps=emptied), WaitingReason.APPROVAL, message, (*events, event), abandon)
+    items = plan.items(position, here.results, here.edited)
+    if not items:
+        finished = replace(here.current, tasks=(), result=[], started_at=message.at, finished_at=message.at)
+        done = replace(here, steps={**here.steps, position.key: finished})
+        return _join(_advance(done, position, message, plan, events), abandon)
+    generation = here.current.generation + 1
+    tasks = tuple(TaskName(session.id, position, generation, index).id for index in range(len(items)))
+    idle = replace(here.current, tasks=(), failed=(), result=None, missing=(), started_at=None, finished_at=None)
+    return _join(_buy(here, idle, replace(idle, tasks=tasks), tasks, message, plan, events), abandon)
+
+
+def order_again(
+    session: Session,
+    position: Position,
+    again: tuple[TaskId, ...],
+    message: Message,
+    plan: Plan,
+    events: tuple[Event, ...],
+) -> Decision:
+    """Order some tasks of the current step again under its next generation, and abandon the ones they replace.
+
+    A step that never ordered anything, because the budget stopped it first, is entered anew.
+    """
+    if not again:
+        return enter(session, position, message, plan, events)
+    step = session.current
+    generation = step.generation + 1
+    replaced = {task: replace(TaskName.parse(task), generation=generation).id for task in again}
+    tasks = tuple(replaced.get(task, task) for task in step.tasks)
+    renewed = replace(step, tasks=tasks, failed=())
+    decision = _buy(session, replace(step, failed=again), renewed, tuple(replaced.values()), message, plan, events)
+    return _join(decision, again) if decision.tasks else decision
+
+
+def _buy(
+    session: Session,
+    idle: StepState,
+    renewed: StepState,
+    new: tuple[TaskId, ...],
+    message: Message,
+    plan: Plan,
+    events: tuple[Event, ...],
+) -> Decision:
+    """Reserve the money for `new` tasks and run it `renewed`; or leave the step `idle`, waiting for a higher budget."""
+    position = place(session)
+    money = reserve(session.money, dict.fromkeys(new, plan.by_position[position].reservation))
+    if money is None:
+        waiting = replace(session, steps={**session.steps, position.key: idle})
+        event = Event("BudgetReached", position.phase, position.step)
+        return wait(waiting, WaitingReason.BUDGET, message, (*events, event))
+    generation = TaskName.parse(new[0]).generation
+    step = replace(renewed, generation=generation, started_at=renewed.started_at or message.at)
+    bought = running(replace(session, money=money, steps={**session.steps, position.key: step}), message)
+    ordered = tuple(order for order in orders(bought, plan) if order.id in new)
+    return Decision(
+        Verdict.MOVED, bought, tasks=ordered, events=(*events, Event("StepStarted", position.phase, position.step))
+    )
+
+
+def place(session: Session) -> Position:
+    if session.position is None:
+        raise ValueError(f"{session.id} is {session.status} and has no position")
+    return session.position
+
+
+def stamp(session: Session, message: Message) -> Session:
+    return replace(session, moved_at=message.at)
+
+
+def running(session: Session, message: Message) -> Session:
+    status = RUNNING[place(session).step]
+    return stamp(replace(session, status=status, waiting_reason=None, next_retry_at=None, finished_at=None), message)
+
+
+def wait(
+    session: Session,
+    reason: WaitingReason,
+    message: Message,
+    events: tuple[Event, ...],
+    abandon: tuple[TaskId, ...] = (),
+) -> Decision:
+    date = session.next_retry_at if reason is WaitingReason.RETRY else None
+    waiting = replace(session, status=Status.WAITING, waiting_reason=reason, next_retry_at=date, finished_at=None)
+    return Decision(Verdict.MOVED, stamp(waiting, message), abandon=abandon, events=events)
+
+
+def _join(decision: Decision, abandon: Iterable[TaskId]) -> Decision:
+    return replace(decision, abandon=tuple(dict.fromkeys([*abandon, *decision.abandon])))
+
+
+def gates_before(session: Session, position: Position, plan: Plan) -> frozenset[str]:
+    """The gates that stand before a position: one between phases, one asked for by name."""
+    gates: set[str] = set()
+    between_phases = position.phase > 1 and position == plan.first(position.phase)
+    wanted = not session.wishes.auto_advance or position.phase - 1 in session.wishes.pause_after
+    if between_phases and wanted:
+        gates.add(f"after:{position.phase - 1}")
+    if position in session.wishes.pause_before:
+        gates.add(f"before:{position}")
+    return frozenset(gates)

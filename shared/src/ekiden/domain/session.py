@@ -1,0 +1,141 @@
+"""A session: one run of a workflow on one input, as a value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from ekiden.domain.ids import NOTHING, Micros, Position, SessionId, Step, TaskId
+
+
+class Status(StrEnum):
+    PENDING = "PENDING"
+    THINKING = "THINKING"
+    EXECUTING = "EXECUTING"
+    INTEGRATING = "INTEGRATING"
+    WAITING = "WAITING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class WaitingReason(StrEnum):
+    """What only a person or a date can end."""
+
+    APPROVAL = "approval"
+    BUDGET = "budget"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    PAUSED = "paused"
+    RETRY = "retry"
+
+
+RUNNING: Mapping[Step, Status] = {
+    Step.THINK: Status.THINKING,
+    Step.EXECUTE: Status.EXECUTING,
+    Step.INTEGRATE: Status.INTEGRATING,
+}
+ACTIVE = frozenset(RUNNING.values())
+ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a step could not go on: the error's class name, its sentence, and the task it came from."""
+
+    error: str
+    message: str
+    task_id: TaskId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """How far one step is.
+
+    `generation` counts how often it was ordered. `tasks` is what the step waits for, one id per item and in
+    the items' order; ids of several generations stand side by side after a retry. `failed` are those a retry
+    orders again. `shorter` counts how often its prompts were made shorter, `fresh` forbids the search cache.
+    """
+
+    generation: int = 0
+    tasks: tuple[TaskId, ...] = ()
+    failed: tuple[TaskId, ...] = ()
+    result: object | None = None
+    missing: tuple[int, ...] = ()
+    shorter: int = 0
+    fresh: bool = False
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """The session's account. A task id is in `reserved` until it ends, then its cost is in `settled`."""
+
+    budget: Micros
+    reserved: Mapping[TaskId, Micros] = field(default_factory=dict[TaskId, Micros])
+    settled: Mapping[TaskId, Micros] = field(default_factory=dict[TaskId, Micros])
+    saved: Micros = NOTHING
+
+    @property
+    def spent(self) -> Micros:
+        return Micros(sum(self.settled.values()))
+
+    @property
+    def held(self) -> Micros:
+        return Micros(sum(self.reserved.values()))
+
+    @property
+    def free(self) -> Micros:
+        return Micros(self.budget - self.spent - self.held)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What its owner asked for at the start: where to stop and look first."""
+
+    auto_advance: bool = True
+    pause_after: frozenset[int] = frozenset()
+    pause_before: frozenset[Position] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    id: SessionId
+    owner: str
+    workflow: str
+    input: Mapping[str, str]
+    language: str
+    created_at: datetime
+    money: Money
+    wishes: Wishes = field(default_factory=Wishes)
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    webhook_url: str | None = None
+    parent: SessionId | None = None
+
+    version: int = 0
+    status: Status = Status.PENDING
+    waiting_reason: WaitingReason | None = None
+    next_retry_at: datetime | None = None
+    retry_count: int = 0
+    position: Position | None = None
+    gates_passed: frozenset[str] = frozenset()
+    steps: Mapping[str, StepState] = field(default_factory=dict[str, StepState])
+    edited: Mapping[str, list[object]] = field(default_factory=dict[str, list[object]])
+    failure: Failure | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    moved_at: datetime | None = None
+
+    @property
+    def current(self) -> StepState:
+        """The step the session stands at; an empty one before the start."""
+        return self.steps.get(self.position.key, StepState()) if self.position else StepState()
+
+    @property
+    def waits_for(self) -> tuple[TaskId, ...]:
+        """The tasks whose answers move the session: a list of ids, never a counter."""
+        return self.current.tasks
+
+    @property
+    def results(self) -> Mapping[str, object]:
+        return {key: step.result for key, step in self.steps.items() if step.result is not None}

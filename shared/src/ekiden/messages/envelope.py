@@ -1,0 +1,64 @@
+"""What goes over the wire: small frozen messages that carry ids, never blobs.
+
+Readers ignore unknown fields and new fields have defaults, so that services restart in any order.
+`tests/unit/messages/` keeps one sample of every message ever sent; each of them must still decode.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from ekiden.domain.ids import SESSION_ID_PATTERN, SessionId, TaskId
+
+SCHEMA_VERSION = 1
+
+
+class Envelope(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    message_id: str
+    sent_at: datetime
+
+    def encode(self) -> bytes:
+        return self.model_dump_json(by_alias=True).encode()
+
+
+class TaskMessage(Envelope):
+    task_id: TaskId
+    session_id: SessionId = Field(pattern=SESSION_ID_PATTERN)
+
+
+class GenerateText(TaskMessage):
+    """To a gpt-worker: there is a task of yours."""
+
+    type: Literal["GenerateText"] = "GenerateText"
+
+
+class SearchWeb(TaskMessage):
+    """To a perplexity-worker: there is a task of yours."""
+
+    type: Literal["SearchWeb"] = "SearchWeb"
+
+
+class TaskCompleted(TaskMessage):
+    """A task has its answer: whoever waits for it should look."""
+
+    type: Literal["TaskCompleted"] = "TaskCompleted"
+
+
+class TaskFailed(TaskMessage):
+    """A task ended without an answer, or nobody knows how: whoever waits for it should look."""
+
+    type: Literal["TaskFailed"] = "TaskFailed"
+
+
+class SessionMoved(Envelope):
+    """A session has a new version; its history says what happened. For live views only."""
+
+    type: Literal["SessionMoved"] = "SessionMoved"
+    session_id: SessionId = Field(pattern=SESSION_ID_PATTERN)
+    version: int
+    status: str

@@ -1,0 +1,189 @@
+"""The relay: load → decide → save → send, for whatever is said to a session.
+
+The gateway's commands and the orchestrator's events come through here and nowhere else. After a save the same
+things can always be sent again from the session alone, so there is neither an outbox nor a transaction.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from ekiden.broker.publisher import Announcer
+from ekiden.clock import Clock
+from ekiden.domain.decider import decide
+from ekiden.domain.ids import Position, SessionId, Step, TaskId, TaskName
+from ekiden.domain.messages import Look, Message, Outcome
+from ekiden.domain.plan import Provider
+from ekiden.domain.progress import Decision, Order, Verdict, orders
+from ekiden.domain.session import ACTIVE, Session, Status
+from ekiden.errors import Unreachable
+from ekiden.metrics import (
+    CAS_CONFLICTS,
+    HANDOFF_SECONDS,
+    SESSION_SECONDS,
+    SESSIONS_FINISHED,
+    SESSIONS_STARTED,
+    STEP_SECONDS,
+)
+from ekiden.store.drafts import DraftStore
+from ekiden.store.sessions import SessionStore
+from ekiden.store.tasks import NewTask, TaskStore
+from ekiden.workflow.drafts import make_drafts
+from ekiden.workflow.package import Policies, Workflow
+from ekiden.workflow.prompts import request_hash
+
+log = structlog.get_logger()
+MakeMessage = Callable[[Session], Message]
+
+
+class Workflows(Protocol):
+    async def compiled(self, workflow_id: str) -> Workflow:
+        """The version of a workflow that a session started with. Raises KeyError when it is not stored."""
+        ...
+
+
+@dataclass(frozen=True)
+class Relay:
+    sessions: SessionStore
+    tasks: TaskStore
+    drafts: DraftStore
+    workflows: Workflows
+    announcer: Announcer
+    clock: Clock
+    policies: Policies
+
+    async def say(self, session_id: SessionId, make: MakeMessage) -> Decision | None:
+        """Say something to a session, and send what follows. None when there is no such session.
+
+        Whoever loses the race for a version loads and decides again: a conflict costs one more round.
+        Raises Unreachable when the database is away: then nothing, or all of the decision, is stored.
+        """
+        while (session := await self.sessions.load(session_id)) is not None:
+            workflow = await self.workflows.compiled(session.workflow)
+            message = make(session)
+            decision = decide(session, message, workflow.plan)
+            if decision.verdict is not Verdict.MOVED:
+                return decision
+            saved = await self._save(session, decision, message, workflow)
+            if saved is not None:
+                _count(decision)
+                await self._send(saved, decision, workflow)
+                return decision
+            CAS_CONFLICTS.inc()
+        return None
+
+    async def look(self, session_id: SessionId, *, late_bills: bool = False) -> Decision | None:
+        """Compare a session with the ledger, and move it when all that it waits for has ended.
+
+        `late_bills` looks at settled tasks too: one of them may have been booked again by an answer that came late.
+        """
+        session = await self.sessions.load(session_id)
+        return await self.look_at(session, late_bills=late_bills) if session is not None else None
+
+    async def look_at(self, session: Session, *, late_bills: bool = False) -> Decision | None:
+        """The same for a session just loaded; loads again only when somebody else moves it meanwhile."""
+        waited = session.waits_for if session.status in ACTIVE else ()
+        if len(waited) > 1 and await self.tasks.any_open(waited):
+            return None
+        workflow = await self.workflows.compiled(session.workflow)
+        settled = session.money.settled if late_bills else ()
+        outcomes = await self.tasks.outcomes({*session.waits_for, *session.money.reserved, *settled})
+        message = Look(self.clock.now(), outcomes)
+        decision = decide(session, message, workflow.plan)
+        if decision.verdict is not Verdict.MOVED:
+            return decision
+        saved = await self._save(session, decision, message, workflow)
+        if saved is None:
+            CAS_CONFLICTS.inc()
+            return await self.look(session.id, late_bills=late_bills)
+        _count(decision)
+        await self._send(saved, decision, workflow)
+        if decision.tasks:
+            self._measure_handoff(outcomes)
+        return decision
+
+    async def send_again(self, session: Session) -> int:
+        """Create what a running session waits for and the ledger does not have. Answers how many those were."""
+        if session.status not in ACTIVE:
+            return 0
+        workflow = await self.workflows.compiled(session.workflow)
+        known = await self.tasks.existing(session.waits_for)
+        missing = [order for order in orders(session, workflow.plan) if order.id not in known]
+        if missing:
+            await self._order(session, missing, workflow)
+        return len(missing)
+
+    async def _save(self, session: Session, decision: Decision, message: Message, workflow: Workflow) -> Session | None:
+        """Drafts first: they have ids of their own, so a second writing changes nothing."""
+        after = decision.session
+        if after.status is Status.COMPLETED and session.status is not Status.COMPLETED:
+            await self.drafts.create(make_drafts(after, workflow), self.clock.now())
+        return await self.sessions.apply(session, decision, message)
+
+    async def _send(self, session: Session, decision: Decision, workflow: Workflow) -> None:
+        """Abandon, create, publish. All of it may be lost here; the reconciler does it again from the session."""
+        try:
+            if decision.abandon:
+                await self.tasks.abandon(_tombstones(session, decision.abandon, workflow))
+            if decision.tasks:
+                await self._order(session, decision.tasks, workflow)
+        except Unreachable as error:
+            log.warning("sending_postponed", session_id=session.id, error=str(error))
+            return
+        await self.announcer.session_moved(session)
+
+    def _measure_handoff(self, outcomes: Mapping[TaskId, Outcome]) -> None:
+        ended = [outcome.finished_at for outcome in outcomes.values() if outcome.finished_at]
+        if ended:
+            HANDOFF_SECONDS.observe(max(0.0, (self.clock.now() - max(ended)).total_seconds()))
+
+    async def _order(self, session: Session, wanted: Sequence[Order], workflow: Workflow) -> None:
+        await self.tasks.create([self._task(session, order, workflow) for order in wanted])
+        for order in wanted:
+            await self._announce(workflow.plan.by_position[order.name.position].provider, order.id, session.id)
+
+    async def _announce(self, provider: Provider, task_id: TaskId, session_id: SessionId) -> None:
+        try:
+            await self.announcer.command(provider, task_id, session_id)
+        except Unreachable as error:
+            log.warning("announcement_postponed", task_id=task_id, error=str(error))
+
+    def _task(self, session: Session, order: Order, workflow: Workflow) -> NewTask:
+        provider = workflow.plan.by_position[order.name.position].provider
+        request = workflow.prompts.request(session, order)
+        fresh = session.steps[order.name.position.key].fresh
+        searched = provider is Provider.PERPLEXITY
+        return NewTask(
+            name=order.name,
+            tenant=session.owner,
+            provider=provider,
+            request=request,
+            request_hash=request_hash(provider, request, order.name.generation if fresh else None) if searched else "",
+            on_unknown=self.policies[provider],
+            cap=workflow.plan.by_position[order.name.position].cap,
+        )
+
+
+def _tombstones(
+    session: Session, abandoned: Iterable[TaskId], workflow: Workflow
+) -> list[tuple[TaskId, str, Provider]]:
+    steps = workflow.plan.by_position
+    return [(task, session.owner, steps[TaskName.parse(task).position].provider) for task in abandoned]
+
+
+def _count(decision: Decision) -> None:
+    session = decision.session
+    for event in decision.events:
+        if event.type == "SessionStarted":
+            SESSIONS_STARTED.inc()
+        elif event.type == "StepCompleted" and event.step:
+            step = session.steps[Position(event.phase or 0, Step(event.step)).key]
+            if step.started_at and step.finished_at:
+                took = (step.finished_at - step.started_at).total_seconds()
+                STEP_SECONDS.labels(phase=event.phase, step=event.step).observe(max(0.0, took))
+        elif event.type in {"SessionCompleted", "SessionFailed", "SessionCancelled"}:
+            SESSIONS_FINISHED.labels(outcome=event.type.removeprefix("Session").lower()).inc()
+            if session.started_at and session.finished_at:
+                SESSION_SECONDS.observe(max(0.0, (session.finished_at - session.started_at).total_seconds()))

@@ -1,0 +1,96 @@
+"""When a call may be made again: the only place that says so.
+
+`again` is a pure policy from what happened to what is done; nothing here sleeps. Every delay becomes a
+`notBefore` in the ledger. The numbers are DESIGN's: known-not-bought refusals 8 attempts within 15 minutes,
+1 s doubling to 120 s with full jitter; an answer of the wrong form twice more; an unknown outcome by policy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ekiden.domain.plan import Provider
+from ekiden.errors import InvalidOutput, NotBought, NotSent, OutcomeUnknown, ProviderError
+
+REFUSED_ATTEMPTS = 8
+REFUSED_SECONDS = 15 * 60
+FIRST_DELAY_SECONDS = 1.0
+LONGEST_DELAY_SECONDS = 120.0
+REPAIRS = 2
+RESENDS = 3
+
+
+class UnknownOutcome(StrEnum):
+    """What is done when nobody can say whether a call was bought."""
+
+    RESEND = "resend"
+    ASK = "ask"
+
+
+PAID_CALLS: Mapping[tuple[Provider, UnknownOutcome], int] = {
+    (Provider.GPT, UnknownOutcome.RESEND): 1 + REPAIRS + RESENDS,
+    (Provider.GPT, UnknownOutcome.ASK): 1 + REPAIRS,
+    (Provider.PERPLEXITY, UnknownOutcome.RESEND): 1 + RESENDS,
+    (Provider.PERPLEXITY, UnknownOutcome.ASK): 1,
+}
+"""The most calls one task may pay for, by provider and policy. A search's answer is never asked for twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a task has been through: counts of its submissions by outcome, and how long ago the first was sent."""
+
+    refused: int = 0
+    unusable: int = 0
+    unknown: int = 0
+    age_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Queue the task again, claimable after a delay."""
+
+    delay_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The task has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Nobody may go on before a person has said what to do."""
+
+
+Verdict = Again | Stop | Ask
+
+
+def again(error: ProviderError, tally: Tally, provider: Provider, policy: UnknownOutcome, jitter: float) -> Verdict:
+    """Say what follows an error. `tally` counts this error too; `jitter` is a random number in [0, 1)."""
+    match error:
+        case OutcomeUnknown():
+            return after_unknown(tally.unknown, policy)
+        case NotSent():
+            return Again(0.0)
+        case NotBought() if error.opens_breaker:
+            return Again(0.0)
+        case NotBought():
+            if tally.refused >= REFUSED_ATTEMPTS or tally.age_seconds >= REFUSED_SECONDS:
+                return Stop()
+            return Again(error.delay_seconds if error.delay_seconds is not None else _pause(tally.refused, jitter))
+        case InvalidOutput() if provider is Provider.GPT and tally.unusable <= REPAIRS:
+            return Again(0.0)
+        case _:
+            return Stop()
+
+
+def after_unknown(unknown: int, policy: UnknownOutcome) -> Again | Ask:
+    """What the `unknown`-th unknown outcome of a task leads to."""
+    return Again(0.0) if policy is UnknownOutcome.RESEND and unknown <= RESENDS else Ask()
+
+
+def _pause(attempt: int, jitter: float) -> float:
+    """Exponential with full jitter, in seconds; never less than the first delay's tenth, so that it is a pause."""
+    ceiling = min(FIRST_DELAY_SECONDS * 2 ** (attempt - 1), LONGEST_DELAY_SECONDS)
+    return max(ceiling * jitter, FIRST_DELAY_SECONDS / 10)

@@ -1,0 +1,51 @@
+"""The drafts: created once under ids of their own, then a person's to edit."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReturnDocument, UpdateOne
+
+from ekiden.domain.ids import SessionId
+from ekiden.store.database import Database, Document, away
+from ekiden.workflow.drafts import Draft
+
+
+class DraftStore:
+    def __init__(self, database: Database) -> None:
+        self._drafts = database.journaled("drafts")
+
+    async def create(self, drafts: Sequence[Draft], now: datetime) -> None:
+        """Store drafts; those that are there already keep what a person made of them."""
+        writes = [
+            UpdateOne({"_id": draft.id}, {"$setOnInsert": _document(draft, now)}, upsert=True) for draft in drafts
+        ]
+        with away():
+            await self._drafts.bulk_write(writes, ordered=False)
+
+    async def of_session(self, session_id: SessionId) -> list[Document]:
+        """The newest generation's drafts, in the order of their concepts."""
+        with away():
+            found = await self._drafts.find({"session": session_id}).sort("conceptNumber").to_list()
+        newest = max((draft["generation"] for draft in found), default=0)
+        return [draft for draft in found if draft["generation"] == newest]
+
+    async def edit(self, draft_id: str, changes: Mapping[str, Any], now: datetime) -> Document | None:
+        with away():
+            return await self._drafts.find_one_and_update(
+                {"_id": draft_id}, {"$set": {**changes, "editedAt": now}}, return_document=ReturnDocument.AFTER
+            )
+
+
+def _document(draft: Draft, now: datetime) -> Document:
+    generation = int(draft.id.rsplit(".g", 1)[1].split(".")[0])
+    return {
+        "session": draft.session,
+        "generation": generation,
+        "conceptNumber": draft.concept_number,
+        "fields": dict(draft.fields),
+        "flags": list(draft.flags),
+        "status": "DRAFT",
+        "editedContent": None,
+        "createdAt": now,
+    }

@@ -1,0 +1,123 @@
+"""The sessions: the only path to write one is `SessionStore.apply`, and it writes only what `decide` returned."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import bson
+from pymongo.errors import DuplicateKeyError
+
+from ekiden.domain.ids import SessionId
+from ekiden.domain.messages import Message
+from ekiden.domain.progress import Decision
+from ekiden.domain.session import Session, Status
+from ekiden.errors import DocumentTooLarge
+from ekiden.store.database import Database, Document, away
+from ekiden.store.session_document import changes, from_document, to_document
+
+LARGEST_BYTES = 8 * 1024 * 1024
+"""Half of what MongoDB allows a document, so that there is room to say what went wrong."""
+
+MOVING = [Status.THINKING, Status.EXECUTING, Status.INTEGRATING, Status.WAITING]
+
+
+class SessionStore:
+    def __init__(self, database: Database) -> None:
+        self._sessions = database.journaled("sessions")
+
+    async def create(self, session: Session) -> bool:
+        """Store a new session. False when one of that id is there already."""
+        created = {"type": "SessionCreated", "phase": None, "step": None, "detail": ""}
+        document = to_document(session) | {
+            "history": [_entry(session, "Create", [created], session.created_at)],
+            "movedAt": session.created_at,
+        }
+        try:
+            with away():
+                await self._sessions.insert_one(document)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def load(self, session_id: SessionId) -> Session | None:
+        with away():
+            found = await self._sessions.find_one({"_id": session_id}, {"history": 0})
+        return from_document(found) if found else None
+
+    async def apply(self, before: Session, decision: Decision, message: Message) -> Session | None:
+        """Write a decision by compare-and-set on the version it was made from; the history entry goes with it.
+
+        None when nothing matched: somebody else moved the session, or our own earlier reply was lost. Load
+        again and decide again. Raises DocumentTooLarge, Unreachable.
+        """
+        after = replace(decision.session, version=before.version + 1)
+        changed = changes(before, after)
+        events = [{"type": e.type, "phase": e.phase, "step": e.step, "detail": e.detail} for e in decision.events]
+        entry = _entry(after, type(message).__name__, events, message.at)
+        room = LARGEST_BYTES - len(bson.encode(changed)) - len(bson.encode(entry))
+        with away():
+            written = await self._sessions.update_one(
+                {
+                    "_id": before.id,
+                    "version": before.version,
+                    "$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, room]},
+                },
+                {"$set": changed, "$push": {"history": entry}, "$currentDate": {"movedAt": True}},
+            )
+            if written.matched_count:
+                return after
+            unmoved = await self._sessions.find_one({"_id": before.id, "version": before.version}, {"_id": 1})
+        if unmoved:
+            raise DocumentTooLarge(f"{before.id} would grow past {LARGEST_BYTES} bytes")
+        return None
+
+    async def document(self, session_id: SessionId) -> Document | None:
+        """The whole document, history included, for those who show it."""
+        with away():
+            return await self._sessions.find_one({"_id": session_id})
+
+    async def page(self, filters: Mapping[str, Any], before: tuple[datetime, str] | None, limit: int) -> list[Document]:
+        """Newest first, from behind the session created at `before`; without results and history."""
+        query: Document = dict(filters)
+        if before:
+            moment, session_id = before
+            query["$or"] = [{"createdAt": {"$lt": moment}}, {"createdAt": moment, "_id": {"$lt": session_id}}]
+        hidden = {"history": 0, "steps": 0, "edited": 0}
+        with away():
+            cursor = self._sessions.find(query, hidden).sort([("createdAt", -1), ("_id", -1)]).limit(limit)
+            return await cursor.to_list()
+
+    async def moved_between(self, start: datetime, end: datetime) -> AsyncIterator[Session]:
+        """The sessions that moved in a span of the database's time."""
+        async for session in self._stream({"movedAt": {"$gte": start, "$lt": end}}):
+            yield session
+
+    async def moving(self) -> AsyncIterator[Session]:
+        """All sessions that are under way or wait."""
+        async for session in self._stream({"status": {"$in": MOVING}}):
+            yield session
+
+    async def retries_due(self, now: datetime) -> Sequence[SessionId]:
+        with away():
+            query = {"status": Status.WAITING, "nextRetryAt": {"$lte": now}}
+            return [SessionId(row["_id"]) async for row in self._sessions.find(query, {"_id": 1}).limit(500)]
+
+    async def _stream(self, query: Mapping[str, Any]) -> AsyncIterator[Session]:
+        with away():
+            async for document in self._sessions.find(query, {"history": 0}, batch_size=200):
+                yield from_document(document)
+
+
+def _entry(session: Session, cause: str, events: list[Document], at: datetime) -> Document:
+    """One line of a session's history, numbered by its version."""
+    return {
+        "version": session.version,
+        "at": at,
+        "cause": cause,
+        "status": session.status.value,
+        "waitingReason": session.waiting_reason.value if session.waiting_reason else None,
+        "phase": session.position.phase if session.position else None,
+        "step": session.position.step.value if session.position else None,
+        "events": events,
+    }

@@ -1,0 +1,240 @@
+"""The ledger's writes as MongoDB update pipelines: each one atomic, with the database's own clock in it.
+
+They are kept apart from the stores that send them, so that what can happen to a task is read on one page.
+"""
+
+from typing import Any
+
+from ekiden.domain.messages import TaskStatus
+from ekiden.store.database import Document
+from ekiden.worker.ledger import Completed, Ended
+
+LEASE_SECONDS = 8
+"""How long a claim holds without renewal (DESIGN 6)."""
+ANNOUNCE_AGAIN_SECONDS = 5
+
+Pipeline = list[Document]
+
+_FREE = [TaskStatus.QUEUED, TaskStatus.SUBMITTED]
+_HELD = [TaskStatus.PROCESSING, TaskStatus.SUBMITTED]
+_NOT_FINAL = [TaskStatus.QUEUED, TaskStatus.PROCESSING, TaskStatus.SUBMITTED, TaskStatus.OUTCOME_UNKNOWN]
+_GONE = {"worker": None, "leaseUntil": "$$REMOVE", "buying": "$$REMOVE"}
+_FINAL = _GONE | {"announceAt": "$$REMOVE", "finishedAt": "$$NOW"}
+_BILLED = {"$sum": "$submissions.billed"}
+
+
+def seconds_from_now(seconds: float) -> Document:
+    return {"$add": ["$$NOW", round(seconds * 1000)]}
+
+
+# ── claim ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def free(task_id: str) -> Document:
+    """A task that may be claimed: nobody's, and its time has come."""
+    due = {"$expr": {"$lte": ["$notBefore", "$$NOW"]}}
+    return {"_id": task_id, "status": {"$in": _FREE}, "worker": None, **due}
+
+
+def claim(worker: str, *, search: bool) -> Pipeline:
+    """Owner, epoch + 1 and a lease. A queued task begins a submission: the intent, stored before the first byte."""
+    queued = {"$eq": ["$status", TaskStatus.QUEUED]}
+    intent = {"epoch": {"$add": ["$epoch", 1]}, "sentAt": "$$NOW", "outcome": "pending", "billed": 0}
+    begun = {"$concatArrays": ["$submissions", [intent]]}
+    fields: Document = {
+        "worker": worker,
+        "epoch": {"$add": ["$epoch", 1]},
+        "leaseUntil": seconds_from_now(LEASE_SECONDS),
+        "status": {"$cond": [queued, TaskStatus.PROCESSING, "$status"]},
+        "submissions": {"$cond": [queued, begun, "$submissions"]},
+        "startedAt": {"$ifNull": ["$startedAt", "$$NOW"]},
+        "announceAt": "$$REMOVE",
+    }
+    if search:
+        fields["buying"] = True
+    return [{"$set": fields}]
+
+
+def renew() -> Pipeline:
+    return [{"$set": {"leaseUntil": seconds_from_now(LEASE_SECONDS)}}]
+
+
+def held_by(worker: str) -> Document:
+    return {"worker": worker, "status": {"$in": _HELD}}
+
+
+def claimed(task_id: str, worker: str, epoch: int) -> Document:
+    """The fence: only the claim that is in force."""
+    return {"_id": task_id, "worker": worker, "epoch": epoch, "status": {"$in": _HELD}}
+
+
+# ── submit and collect ───────────────────────────────────────────────────────────────────────────────────
+
+
+def submitted(epoch: int, run_id: str) -> Pipeline:
+    fields = {"status": TaskStatus.SUBMITTED, "runId": run_id}
+    return [{"$set": fields | {"submissions": _booked(epoch, {"runId": run_id, "outcome": "accepted"})}}]
+
+
+def without_run(task_id: str) -> Document:
+    """A task to which a late run id is still news."""
+    waiting = [TaskStatus.QUEUED, TaskStatus.OUTCOME_UNKNOWN]
+    return {"_id": task_id, "runId": None, "status": {"$in": waiting}}
+
+
+def late_run(epoch: int, run_id: str) -> Pipeline:
+    """Evidence closes an unknown outcome: the run is there to be collected."""
+    fields = _GONE | {"status": TaskStatus.SUBMITTED, "runId": run_id, "announceAt": "$$NOW", "announced": 0}
+    return [{"$set": fields | {"submissions": _booked(epoch, {"runId": run_id, "outcome": "accepted"})}}]
+
+
+def complete(epoch: int, answer: Completed) -> Pipeline:
+    usage = answer.usage
+    booked = {
+        "outcome": "completed",
+        "endedAt": "$$NOW",
+        "billed": usage.billed,
+        "inputTokens": usage.input_tokens,
+        "outputTokens": usage.output_tokens,
+        "price": {"$literal": usage.price},
+        "model": {"$literal": usage.model},
+        "simulated": usage.simulated,
+    }
+    fields: Document = _FINAL | {
+        "status": TaskStatus.COMPLETED,
+        "result": {"$literal": answer.result},
+        "response": {"$literal": answer.response},
+        "flags": list(answer.flags),
+        "simulated": usage.simulated,
+        "error": None,
+        "submissions": _booked(epoch, booked),
+    }
+    return [{"$set": fields}, {"$set": {"billed": _BILLED}}]
+
+
+def unanswered(task_id: str) -> Document:
+    """A task to which a late answer is still news."""
+    return {"_id": task_id, "status": {"$in": _NOT_FINAL}}
+
+
+def end(epoch: int, ending: Ended) -> Pipeline:
+    """How a submission without an answer ends its task, or queues it again.
+
+    A task whose cancellation was asked for is never queued again.
+    """
+    booked: Document = {"outcome": ending.outcome, "endedAt": "$$NOW", "billed": ending.billed, "error": ending.error}
+    booked["message"] = {"$literal": ending.message}
+    error: Document = {"error": ending.error, "message": {"$literal": ending.message}}
+    error |= {"mayPass": ending.may_pass, "tooLong": ending.too_long}
+    if ending.again_seconds is not None:
+        fields = _requeue(ending.again_seconds)
+        fields["hint"] = {"$literal": ending.message if ending.outcome == "unusable" else ""}
+    elif ending.ask:
+        fields = _unless_cancelled(_GONE | {"status": TaskStatus.OUTCOME_UNKNOWN, "announceAt": "$$REMOVE"})
+    else:
+        fields = _FINAL | {"status": TaskStatus.FAILED}
+    return [
+        {"$set": {"submissions": _booked(epoch, booked)}},
+        {"$set": {"billed": _BILLED, "error": error}},
+        {"$set": fields},
+    ]
+
+
+def book(epoch: int, outcome: str, billed: int, run_id: str | None) -> Pipeline:
+    """Book what came second: only its cost, so that our bill equals the provider's."""
+    booked: Document = {"outcome": outcome, "endedAt": "$$NOW", "billed": billed}
+    if run_id:
+        booked["runId"] = run_id
+    return [
+        {"$set": {"submissions": _booked(epoch, booked)}},
+        {"$set": {"billed": _BILLED, "bookedAt": "$$NOW"}},
+    ]
+
+
+def from_cache(result: object, source: str, saved: int) -> Pipeline:
+    fields: Document = _FINAL | {
+        "status": TaskStatus.COMPLETED,
+        "result": {"$literal": result},
+        "cachedFrom": source,
+        "saved": saved,
+        "startedAt": "$$NOW",
+    }
+    return [{"$set": fields}]
+
+
+def let_go() -> Pipeline:
+    """Nobody's any more, and to be announced at once."""
+    return [{"$set": {"worker": None, "leaseUntil": "$$REMOVE", "announceAt": "$$NOW", "announced": 0}}]
+
+
+# ── free, abandon, resolve ───────────────────────────────────────────────────────────────────────────────
+
+
+def free_processing(epoch: int, cap: int, *, resend: bool) -> Pipeline:
+    """A lease ran out between claim and answer: the request may have gone out."""
+    booked = {"outcome": "unknown", "endedAt": "$$NOW", "billed": cap, "error": "OutcomeUnknown"}
+    why = "the worker that sent it stopped before it had an answer"
+    error = {"error": "OutcomeUnknown", "message": why, "mayPass": False, "tooLong": False}
+    unknown = _unless_cancelled(_GONE | {"status": TaskStatus.OUTCOME_UNKNOWN, "announceAt": "$$REMOVE"})
+    return [
+        {"$set": {"submissions": _booked(epoch, booked)}},
+        {"$set": {"billed": _BILLED, "error": error}},
+        {"$set": _requeue(0) if resend else unknown},
+    ]
+
+
+def abandon() -> Pipeline:
+    """Nobody waits for it any more: unsent work ends here, a call under way runs to its end and is booked."""
+    held = {"$in": ["$status", _HELD]}
+    fields = {
+        "status": {"$cond": [held, "$status", TaskStatus.CANCELLED]},
+        "finishedAt": {"$cond": [held, "$finishedAt", "$$NOW"]},
+        "announceAt": {"$cond": [held, "$announceAt", "$$REMOVE"]},
+        "cancelRequested": True,
+    }
+    return [{"$set": fields}]
+
+
+def not_final(task_ids: list[str]) -> Document:
+    return {"_id": {"$in": task_ids}, "status": {"$in": _NOT_FINAL}}
+
+
+def give_up(why: str) -> Pipeline:
+    error = {"error": "OutcomeUnknown", "message": {"$literal": why}, "mayPass": False, "tooLong": False}
+    return [{"$set": _FINAL | {"status": TaskStatus.FAILED, "error": error}}]
+
+
+def attach(run_id: str) -> Pipeline:
+    """A person found the run at the provider: collect it."""
+    last = {"$arrayElemAt": ["$submissions.epoch", -1]}
+    booked = _booked(last, {"runId": run_id, "outcome": "accepted", "billed": 0})
+    fields = _GONE | {"status": TaskStatus.SUBMITTED, "runId": run_id, "announceAt": "$$NOW", "announced": 0}
+    return [{"$set": fields | {"submissions": booked}}]
+
+
+def unbooked(task_id: str, epoch: int) -> Document:
+    """A task on which how this submission ended has not been written yet."""
+    waiting = {"$in": ["pending", "accepted", "accepted_late", "unknown"]}
+    return {"_id": task_id, "submissions": {"$elemMatch": {"epoch": epoch, "outcome": waiting}}}
+
+
+def _requeue(seconds: float) -> Document:
+    later = seconds_from_now(seconds)
+    return _unless_cancelled(
+        _GONE | {"status": TaskStatus.QUEUED, "runId": None, "notBefore": later, "announceAt": later, "announced": 0}
+    )
+
+
+def _unless_cancelled(fields: Document) -> Document:
+    """The same, but for a task whose cancellation was asked for: that one is CANCELLED and stays so."""
+    asked = {"$eq": ["$cancelRequested", True]}
+    ended = _FINAL | {"status": TaskStatus.CANCELLED}
+    names = {*fields, *ended}
+    return {name: {"$cond": [asked, ended.get(name, f"${name}"), fields.get(name, f"${name}")]} for name in names}
+
+
+def _booked(epoch: Any, values: Document) -> Document:
+    """The submissions, with values merged into the one of an epoch."""
+    this = {"$eq": ["$$s.epoch", epoch]}
+    merged = {"$mergeObjects": ["$$s", values]}
+    return {"$map": {"input": "$submissions", "as": "s", "in": {"$cond": [this, merged, "$$s"]}}}

@@ -1,0 +1,233 @@
+"""The orchestrator's and the gateway's side of the ledger: create, abandon, look, free, announce, resolve."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo.errors import BulkWriteError
+
+from ekiden.domain.ids import Micros, SessionId, TaskId, TaskName
+from ekiden.domain.messages import OPEN, Outcome, TaskStatus
+from ekiden.domain.plan import Provider
+from ekiden.retry import Again, UnknownOutcome, after_unknown
+from ekiden.store import task_writes as write
+from ekiden.store.database import Database, Document, away
+
+_DUPLICATE = 11000
+_VERDICT = {"status": 1, "result": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1}
+FREE_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task as its order and its rendering make it."""
+
+    name: TaskName
+    tenant: str
+    provider: Provider
+    request: Mapping[str, object]
+    request_hash: str
+    on_unknown: UnknownOutcome
+    cap: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """A task whose lease ran out: where it went, so that somebody is told."""
+
+    task_id: TaskId
+    session_id: SessionId
+    provider: Provider
+    status: TaskStatus
+
+
+class TaskStore:
+    def __init__(self, database: Database) -> None:
+        self._journaled = database.journaled("tasks")
+        self._quick = database.quick("tasks")
+        self._clock = database.clock
+
+    async def create(self, tasks: Sequence[NewTask]) -> None:
+        """Create tasks; those that exist stay as they are, with the prompt they were rendered with."""
+        now = self._clock.now()
+        await self._insert([_document(task, TaskStatus.QUEUED, now) for task in tasks])
+
+    async def abandon(self, tasks: Iterable[tuple[TaskId, str, Provider]]) -> None:
+        """Nobody waits for these any more. An absent one gets a tombstone, so that a late creation finds it taken."""
+        now = self._clock.now()
+        named = list(tasks)
+        if not named:
+            return
+        nobody = [
+            NewTask(TaskName.parse(task), tenant, provider, {}, "", UnknownOutcome.ASK, Micros(0))
+            for task, tenant, provider in named
+        ]
+        stones = [_document(task, TaskStatus.CANCELLED, now) | {"finishedAt": now} for task in nobody]
+        for stone in stones:
+            del stone["announceAt"]
+        await self._insert(stones)
+        with away():
+            await self._journaled.update_many(write.not_final([task for task, _, _ in named]), write.abandon())
+
+    async def any_open(self, task_ids: Sequence[TaskId]) -> bool:
+        """Whether one of these is still on its way: the cheap first question of every event."""
+        with away():
+            query = {"_id": {"$in": list(task_ids)}, "status": {"$in": list(OPEN)}}
+            return await self._journaled.find_one(query, {"_id": 1}) is not None
+
+    async def outcomes(self, task_ids: Iterable[TaskId]) -> dict[TaskId, Outcome]:
+        """What the ledger says of these tasks; those it does not know are left out."""
+        with away():
+            found = self._journaled.find({"_id": {"$in": list(task_ids)}}, _VERDICT)
+            return {TaskId(row["_id"]): _outcome(row) async for row in found}
+
+    async def existing(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskStatus]:
+        with away():
+            found = self._quick.find({"_id": {"$in": list(task_ids)}}, {"status": 1})
+            return {TaskId(row["_id"]): TaskStatus(row["status"]) async for row in found}
+
+    async def free_expired(self) -> list[Freed]:
+        """Take the tasks whose lease ran out from their workers. Nobody else ever does."""
+        query = {"leaseUntil": {"$lt": self._clock.now()}}
+        needed = {"sessionId": 1, "provider": 1, "status": 1, "epoch": 1, "onUnknown": 1, "cap": 1, "submissions": 1}
+        with away():
+            expired = await self._journaled.find(query, needed).limit(FREE_AT_ONCE).to_list()
+            freed = [await self._free(task) for task in expired]
+        return [task for task in freed if task is not None]
+
+    async def due(self, limit: int) -> list[Document]:
+        """Free tasks that somebody should be told of now."""
+        needed = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1}
+        with away():
+            cursor = self._quick.find({"announceAt": {"$lte": self._clock.now()}}, needed)
+            return await cursor.sort("announceAt").limit(limit).to_list()
+
+    async def announced(self, task_id: TaskId, at: datetime, again_seconds: float) -> bool:
+        """Note an announcement before it is made, so that of many reconcilers one makes it."""
+        with away():
+            noted = await self._quick.update_one(
+                {"_id": task_id, "announceAt": at},
+                {
+                    "$set": {"announceAt": self._clock.now() + timedelta(seconds=again_seconds)},
+                    "$inc": {"announced": 1},
+                },
+            )
+        return noted.matched_count == 1
+
+    async def finished_between(self, start: datetime, end: datetime) -> AsyncIterator[SessionId]:
+        """The sessions of tasks that ended, or were booked late, in a span of the database's time."""
+        span = {"$gte": start, "$lt": end}
+        for field in ("finishedAt", "bookedAt"):
+            with away():
+                for session in await self._journaled.distinct("sessionId", {field: span}):
+                    yield SessionId(session)
+
+    async def give_up(self, task_id: TaskId) -> bool:
+        return await self._resolve(task_id, write.give_up("a person gave it up"))
+
+    async def attach(self, task_id: TaskId, run_id: str) -> bool:
+        """Hand over a run that a person found at the provider, to be collected."""
+        return await self._resolve(task_id, write.attach(run_id))
+
+    async def of_session(self, session_id: SessionId) -> list[Document]:
+        """All tasks of a session, oldest first, as the ledger keeps them."""
+        with away():
+            return await self._journaled.find({"sessionId": session_id}).sort([("createdAt", 1), ("_id", 1)]).to_list()
+
+    async def one(self, session_id: SessionId, task_id: TaskId) -> Document | None:
+        with away():
+            return await self._journaled.find_one({"_id": task_id, "sessionId": session_id})
+
+    async def median_seconds(self, provider: Provider) -> float | None:
+        """How long the last hundred calls of a provider took, from sending to answer. None before the first."""
+        query = {"provider": provider, "status": TaskStatus.COMPLETED, "cachedFrom": None}
+        with away():
+            found = self._quick.find(query, {"startedAt": 1, "finishedAt": 1}).sort("finishedAt", -1).limit(100)
+            took = sorted([(row["finishedAt"] - row["startedAt"]).total_seconds() async for row in found])
+        return took[len(took) // 2] if took else None
+
+    async def outstanding(self) -> dict[tuple[str, str], int]:
+        """How many tasks are queued and how many are under way, by provider: what scaling goes by."""
+        group = {
+            "_id": {"provider": "$provider", "leased": {"$ne": ["$status", TaskStatus.QUEUED]}},
+            "tasks": {"$sum": 1},
+        }
+        with away():
+            pipeline = [{"$match": {"status": {"$in": list(OPEN)}}}, {"$group": group}]
+            rows = await (await self._quick.aggregate(pipeline)).to_list()
+        return {(row["_id"]["provider"], "leased" if row["_id"]["leased"] else "queued"): row["tasks"] for row in rows}
+
+    async def _resolve(self, task_id: TaskId, pipeline: list[Document]) -> bool:
+        with away():
+            unknown = {"_id": task_id, "status": TaskStatus.OUTCOME_UNKNOWN}
+            return (await self._journaled.update_one(unknown, pipeline)).matched_count == 1
+
+    async def _insert(self, documents: list[Document]) -> None:
+        try:
+            with away():
+                await self._quick.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            others = [e for e in error.details["writeErrors"] if e["code"] != _DUPLICATE]
+            if others:
+                raise
+
+    async def _free(self, task: Mapping[str, Any]) -> Freed | None:
+        """One task, if it is still as it was found and its lease has run out by the database's clock."""
+        held = {"_id": task["_id"], "epoch": task["epoch"], "status": task["status"]}
+        expired = {"$expr": {"$lt": ["$leaseUntil", "$$NOW"]}}
+        if task["status"] == TaskStatus.SUBMITTED:
+            pipeline, status = write.let_go(), TaskStatus.SUBMITTED
+        else:
+            unknown = 1 + sum(1 for s in task["submissions"] if s["outcome"] == "unknown")
+            resend = isinstance(after_unknown(unknown, UnknownOutcome(task["onUnknown"])), Again)
+            pipeline = write.free_processing(task["epoch"], task["cap"], resend=resend)
+            status = TaskStatus.QUEUED if resend else TaskStatus.OUTCOME_UNKNOWN
+        done = await self._journaled.update_one(held | expired, pipeline)
+        if not done.matched_count:
+            return None
+        return Freed(TaskId(task["_id"]), SessionId(task["sessionId"]), Provider(task["provider"]), status)
+
+
+def _outcome(row: Mapping[str, Any]) -> Outcome:
+    error: Mapping[str, Any] = row.get("error") or {}
+    return Outcome(
+        status=TaskStatus(row["status"]),
+        result=row.get("result"),
+        error=error.get("error", ""),
+        message=error.get("message", ""),
+        billed=Micros(row.get("billed", 0)),
+        saved=Micros(row.get("saved", 0)),
+        may_pass=error.get("mayPass", False),
+        too_long=error.get("tooLong", False),
+        finished_at=row.get("finishedAt"),
+    )
+
+
+def _document(task: NewTask, status: TaskStatus, now: datetime) -> Document:
+    name = task.name
+    return {
+        "_id": name.id,
+        "schemaVersion": 1,
+        "sessionId": name.session,
+        "tenant": task.tenant,
+        "provider": task.provider.value,
+        "phase": name.position.phase,
+        "step": name.position.step.value,
+        "generation": name.generation,
+        "index": name.index,
+        "request": dict(task.request),
+        "requestHash": task.request_hash,
+        "onUnknown": task.on_unknown.value,
+        "cap": task.cap,
+        "status": status.value,
+        "epoch": 0,
+        "worker": None,
+        "runId": None,
+        "notBefore": now,
+        "announceAt": now + timedelta(seconds=write.ANNOUNCE_AGAIN_SECONDS),
+        "announced": 1,
+        "submissions": [],
+        "billed": 0,
+        "createdAt": now,
+    }

@@ -1,0 +1,287 @@
+"""The worker runtime: slot → gate → cache → claim → acknowledge → submit or collect → save → announce.
+
+From the acknowledgement on a call knows nothing of the broker: its lease alone recovers it. Nothing waits between
+claim and send. What a provider answered is saved before anything else, for as long as the process lives.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+import structlog
+
+from ekiden.broker.publisher import Announcer
+from ekiden.crashpoints import reach
+from ekiden.domain.ids import SessionId, TaskId
+from ekiden.domain.messages import FINAL
+from ekiden.errors import NotBought, OutcomeUnknown, ProviderError, Unreachable
+from ekiden.metrics import (
+    OUTCOME_UNKNOWN,
+    PROVIDER_COST,
+    PROVIDER_REQUESTS,
+    PROVIDER_SECONDS,
+    PROVIDER_TOKENS,
+    TASK_RETRIES,
+)
+from ekiden.retry import Again, Ask, again
+from ekiden.worker.adapter import Adapter, Call, Running, Submitted
+from ekiden.worker.ending import ending_of, tally_with, with_known_cost
+from ekiden.worker.gate import Gate
+from ekiden.worker.lease import RENEW_SECONDS, Leases
+from ekiden.worker.ledger import Claim, Completed, Ledger
+from ekiden.worker.polling import PollPlan
+
+log = structlog.get_logger()
+SAVE_AGAIN_SECONDS = 0.5
+HOLD_SECONDS = 0.5
+T = TypeVar("T")
+
+
+@dataclass
+class Runtime:
+    """Works on the tasks of one provider, `concurrency` at a time.
+
+    `longest_run_seconds` is the wall-clock cap of a run: past it the run is cancelled and still collected.
+    """
+
+    adapter: Adapter
+    ledger: Ledger
+    gate: Gate
+    announcer: Announcer
+    concurrency: int
+    polls: PollPlan
+    longest_run_seconds: float = 15 * 60
+    leases: Leases = field(default_factory=Leases)
+    _working: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _collecting: dict[TaskId, str] = field(default_factory=dict[TaskId, str])
+    _waiting: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._slots = asyncio.Semaphore(self.concurrency)
+
+    async def deliver(self, task_id: TaskId, session_id: SessionId, ack: Callable[[], Awaitable[None]]) -> None:
+        """Take a task on, if it is free. Raises Unreachable while the database is away: nothing has happened then."""
+        with self._abandoned_on_stop():
+            await self._slots.acquire()
+        try:
+            claim = await self._claim(task_id, session_id)
+            reach("after_claim")
+            await ack()
+            reach("after_ack")
+        except BaseException:
+            self._slots.release()
+            raise
+        if claim is None:
+            self._slots.release()
+            return
+        work = asyncio.create_task(self._work(claim))
+        self._working.add(work)
+        work.add_done_callback(self._done)
+
+    async def renew_forever(self) -> None:
+        """Extend all leases, two seconds after the last time; pass on what is to be cancelled."""
+        while True:
+            asked = self.leases.monotonic()
+            with suppress(Unreachable):
+                cancelled = await self.ledger.renew()
+                self.leases.renewed(asked)
+                for task_id in cancelled:
+                    await self._cancel_at_provider(task_id)
+            await asyncio.sleep(RENEW_SECONDS)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Give submitted tasks back at once, let the others end within the grace period.
+
+        Messages that still wait for a slot are let go unacknowledged. One that is in its claim is not: a claim
+        without a worker would be an unknown outcome.
+        """
+        self.stop_claiming()
+        if self._working:
+            await asyncio.wait(self._working, timeout=grace_seconds)
+        for work in list(self._working):
+            work.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
+        await self.adapter.close()
+
+    def stop_claiming(self) -> None:
+        self._stopping.set()
+        for handler in list(self._waiting):
+            handler.cancel()
+
+    @contextmanager
+    def _abandoned_on_stop(self) -> Generator[None]:
+        """A stretch of a handler in which nothing has been claimed, so that a stop may cut it off."""
+        handler = cast("asyncio.Task[None]", asyncio.current_task())
+        if self._stopping.is_set():
+            raise asyncio.CancelledError
+        self._waiting.add(handler)
+        try:
+            yield
+        finally:
+            self._waiting.discard(handler)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._working)
+
+    # ── before the claim ─────────────────────────────────────────────────────────────────────────────────
+
+    async def _claim(self, task_id: TaskId, session_id: SessionId) -> Claim | None:
+        if await self.ledger.answer_from_cache(task_id):
+            await self._announce_end(task_id, session_id, completed=True)
+            return None
+        with self._abandoned_on_stop():
+            while not self.leases.fresh:  # noqa: ASYNC110 - what it waits for is the clock, there is no event
+                await asyncio.sleep(HOLD_SECONDS)
+            parked = await self.gate.enter()
+        if parked:
+            await self.ledger.put_off(task_id, parked)
+            return None
+        reach("before_claim")
+        claim = await self.ledger.claim(task_id)
+        if claim is None and await self.ledger.status(task_id) in FINAL:
+            await self._announce_end(task_id, session_id, completed=True)
+        return claim
+
+    # ── after it ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _work(self, claim: Claim) -> None:
+        with structlog.contextvars.bound_contextvars(session_id=claim.session_id, task_id=claim.task_id):
+            try:
+                answer = await self._answer(claim)
+            except ProviderError as error:
+                await self._end(claim, error)
+                return
+            except Exception as error:
+                log.exception("adapter_crashed")
+                await self._end(claim, OutcomeUnknown(f"a bug of ours: {error!r}"))
+                return
+            if answer is None:
+                return
+            answer = with_known_cost(answer, claim.cap)
+            reach("before_result_saved")
+            await self._persist(lambda: self.ledger.complete(claim, answer))
+            reach("after_result_saved")
+            self._count(answer, "completed")
+            log.info("task_completed", billed=answer.usage.billed, attempt=claim.attempt)
+            await self._announce_end(claim.task_id, SessionId(claim.session_id), completed=True)
+
+    async def _answer(self, claim: Claim) -> Completed | None:
+        """Submit or collect: the run id alone decides. None when the task was given back for somebody else."""
+        if claim.run_id is not None:
+            return await self._collect(claim, claim.run_id, self.leases.monotonic())
+        call = Call(claim.task_id, claim.attempt, claim.request, claim.hint)
+        sent = self.leases.monotonic()
+        reach("before_post")
+        reply = await self.adapter.submit(call, self.leases.fence(claim.claimed_at))
+        reach("after_post")
+        await self.gate.answered()
+        if isinstance(reply, Submitted):
+            log.info("run_accepted", run_id=reply.run_id, attempt=claim.attempt)
+            await self._persist(lambda: self.ledger.submitted(claim, reply.run_id))
+            reach("after_run_id_saved")
+            return await self._collect(claim, reply.run_id, sent)
+        PROVIDER_SECONDS.labels(provider=self.adapter.provider).observe(self.leases.monotonic() - sent)
+        return reply
+
+    async def _collect(self, claim: Claim, run_id: str, since: float) -> Completed | None:
+        """Ask until the provider gives its verdict: nothing else ends a run. A GET is tried again whatever it says."""
+        self._collecting[claim.task_id] = run_id
+        cancelled = False
+        try:
+            for pause in self.polls.waits():
+                if await self._stopped_within(pause):
+                    await self._persist(lambda: self.ledger.let_go(claim))
+                    log.info("task_released", run_id=run_id)
+                    return None
+                if not cancelled and self.leases.monotonic() - since > self.longest_run_seconds:
+                    cancelled = True
+                    await self._cancel_at_provider(claim.task_id)
+                try:
+                    state = await self.adapter.collect(run_id)
+                except NotBought as error:
+                    log.info("poll_failed", run_id=run_id, error=repr(error))
+                    continue
+                if not isinstance(state, Running):
+                    if claim.run_id is None:
+                        self.polls.measured(self.leases.monotonic() - since)
+                        PROVIDER_SECONDS.labels(provider=self.adapter.provider).observe(self.leases.monotonic() - since)
+                    return state
+        finally:
+            self._collecting.pop(claim.task_id, None)
+        return None
+
+    async def _end(self, claim: Claim, error: ProviderError) -> None:
+        """Save how a submission ended without an answer, tell who must know, and start again what may at once."""
+        provider = self.adapter.provider
+        verdict = again(error, tally_with(claim.tally, error), provider, claim.policy, random.random())  # noqa: S311 - jitter, no secret
+        ending = ending_of(error, verdict, claim.cap)
+        await self._persist(lambda: self.ledger.end(claim, ending))
+        PROVIDER_REQUESTS.labels(provider=provider, model="", outcome=ending.outcome).inc()
+        if isinstance(error, OutcomeUnknown):
+            OUTCOME_UNKNOWN.inc()
+        log.warning(
+            "call_failed", error=ending.error, message=ending.message, outcome=ending.outcome, verdict=repr(verdict)
+        )
+        if isinstance(error, NotBought):
+            await self.gate.refused(error)
+        session_id = SessionId(claim.session_id)
+        if isinstance(verdict, Again):
+            TASK_RETRIES.labels(provider=provider, error=ending.error).inc()
+            if verdict.delay_seconds == 0:
+                with suppress(Unreachable):
+                    await self.announcer.command(provider, claim.task_id, session_id)
+            return
+        if isinstance(verdict, Ask):
+            log.warning("outcome_unknown", at_risk=claim.cap)
+        await self._announce_end(claim.task_id, session_id, completed=False)
+
+    async def _cancel_at_provider(self, task_id: TaskId) -> None:
+        run_id = self._collecting.get(task_id)
+        if run_id is None:
+            return
+        try:
+            await self.adapter.cancel(run_id)
+            log.info("run_cancelled", task_id=task_id, run_id=run_id)
+        except ProviderError as error:
+            log.info("cancel_failed", task_id=task_id, run_id=run_id, error=repr(error))
+
+    async def _announce_end(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None:
+        try:
+            await self.announcer.task_ended(task_id, session_id, completed=completed)
+        except Unreachable as error:
+            log.warning("announcement_lost", task_id=task_id, error=str(error))
+        reach("after_event")
+
+    async def _persist(self, save: Callable[[], Awaitable[T]]) -> T:
+        """Keep trying to save what the provider said, for as long as this process lives."""
+        while True:
+            try:
+                return await save()
+            except Unreachable as error:
+                log.warning("saving_again", error=str(error))
+                await asyncio.sleep(SAVE_AGAIN_SECONDS)
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def _count(self, answer: Completed, outcome: str) -> None:
+        provider, usage = self.adapter.provider, answer.usage
+        PROVIDER_REQUESTS.labels(provider=provider, model=usage.model, outcome=outcome).inc()
+        PROVIDER_TOKENS.labels(provider=provider, direction="input").inc(usage.input_tokens)
+        PROVIDER_TOKENS.labels(provider=provider, direction="output").inc(usage.output_tokens)
+        PROVIDER_COST.labels(provider=provider).inc((usage.billed or 0) / 1_000_000)
+
+    def _done(self, work: asyncio.Task[None]) -> None:
+        self._working.discard(work)
+        self._slots.release()
+        if not work.cancelled() and (error := work.exception()) is not None:
+            log.error("work_crashed", error=repr(error), exc_info=error)

@@ -1,0 +1,159 @@
+"""Find every mistake of a workflow without calling anyone. What passes here can be rendered and sent."""
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from jinja2 import TemplateSyntaxError, meta
+
+from ekiden.domain.ids import Position, Step
+from ekiden.domain.plan import Provider
+from ekiden.errors import Mistake, WorkflowInvalid
+from ekiden.workflow.definition import Definition, StepDefinition
+from ekiden.workflow.package import Package
+from ekiden.workflow.prompts import environment
+
+_ALWAYS = frozenset({"input", "language", "today", "platform", "item", "shorter"})
+_STRICT_KEYWORDS = frozenset(
+    {"type", "properties", "required", "items", "enum", "description", "anyOf", "additionalProperties", "const"}
+)
+"""What OpenAI's strict structured output accepts of JSON Schema, kept to the part every version of it took."""
+
+
+def check(package: Package) -> None:
+    """Raise WorkflowInvalid with all mistakes at once, or return."""
+    definition = package.definition
+    mistakes = [
+        *_texts(definition),
+        *_steps(definition, package),
+        *_prompts(definition, package),
+        *_drafts(definition, package),
+    ]
+    for name, schema in package.schemas.items():
+        mistakes += [Mistake(f"schemas/{name}.json", None, what) for what in strict_schema(schema)]
+    if mistakes:
+        raise WorkflowInvalid(mistakes)
+
+
+def strict_schema(schema: Mapping[str, object], place: str = "$") -> Iterator[str]:
+    """Say what keeps a schema from being accepted as strict structured output."""
+    for keyword in sorted(set(schema) - _STRICT_KEYWORDS):
+        yield f"{place}: keyword {keyword!r} is not accepted in strict structured output"
+    properties = cast("Mapping[str, Mapping[str, object]]", schema.get("properties", {}))
+    types = schema.get("type")
+    if types == "object" or (isinstance(types, list) and "object" in types):
+        if schema.get("additionalProperties") is not False:
+            yield f"{place}: an object needs additionalProperties: false"
+        missing = set(properties) - set(cast("list[str]", schema.get("required", [])))
+        if missing:
+            yield f"{place}: all properties must be required, missing: {', '.join(sorted(missing))}"
+    for name, value in properties.items():
+        yield from strict_schema(value, f"{place}.{name}")
+    if isinstance(schema.get("items"), dict):
+        yield from strict_schema(cast("Mapping[str, object]", schema["items"]), f"{place}[]")
+    for index, value in enumerate(cast("list[Mapping[str, object]]", schema.get("anyOf", []))):
+        yield from strict_schema(value, f"{place}.anyOf[{index}]")
+
+
+def list_fields(schema: Mapping[str, object]) -> Mapping[str, Mapping[str, object]]:
+    """The lists an answer has at its top, by name, each with the schema of its items."""
+    properties = cast("Mapping[str, Mapping[str, object]]", schema.get("properties", {}))
+    return {
+        name: cast("Mapping[str, object]", value.get("items", {}))
+        for name, value in properties.items()
+        if value.get("type") == "array"
+    }
+
+
+def _texts(definition: Definition) -> Iterator[Mistake]:
+    texts = {"title": definition.title, "description": definition.description}
+    texts |= {f"phases.{phase.name}.title": phase.title for phase in definition.phases}
+    for place, text in texts.items():
+        for language in definition.languages:
+            if language not in text:
+                yield _wrong(f"{place} has no text in {language!r}")
+    names = [phase.name for phase in definition.phases]
+    for name in sorted({name for name in names if names.count(name) > 1 or name in _ALWAYS}):
+        yield _wrong(f"phases: the name {name!r} is taken")
+
+
+def _steps(definition: Definition, package: Package) -> Iterator[Mistake]:
+    for position in definition.positions():
+        step = definition.step(position)
+        place = f"phases.{definition.phases[position.phase - 1].name}.{position.step.lower()}"
+        for language in definition.languages:
+            if f"{step.prompt}.md.j2" not in package.templates.get(language, {}):
+                yield Mistake(f"prompts/{language}/{step.prompt}.md.j2", None, f"is missing; {place} names it")
+        if step.schema_name is not None and step.schema_name not in package.schemas:
+            yield Mistake(f"schemas/{step.schema_name}.json", None, f"is missing; {place} names it")
+        if step.provider is Provider.GPT and step.schema_name is None:
+            yield _wrong(f"{place}: a GPT step needs a schema for its answer")
+        if step.provider is Provider.PERPLEXITY and step.schema_name is not None:
+            yield _wrong(f"{place}: a search has no schema; the step after it gives its text a form")
+        if position.step is Step.EXECUTE and step.for_each is None:
+            yield _wrong(f"{place}: EXECUTE needs for_each, the list it fans out over")
+        if step.for_each is not None:
+            yield from _fan_out(definition, package, position, step, place)
+
+
+def _fan_out(
+    definition: Definition, package: Package, position: Position, step: StepDefinition, place: str
+) -> Iterator[Mistake]:
+    path, _, field = (step.for_each or "").rpartition(".")
+    try:
+        source = Position.parse(definition.step_key(path))
+    except (KeyError, ValueError):
+        yield _wrong(f"{place}.for_each: there is no step {path!r}")
+        return
+    order = definition.positions()
+    if order.index(source) >= order.index(position):
+        yield _wrong(f"{place}.for_each: {path!r} comes later")
+    schema = package.schemas.get(definition.step(source).schema_name or "", {})
+    if field not in list_fields(schema):
+        yield _wrong(
+            f"{place}.for_each: {path!r} has no list {field!r}; lists: {', '.join(list_fields(schema)) or 'none'}"
+        )
+
+
+def _prompts(definition: Definition, package: Package) -> Iterator[Mistake]:
+    known: set[str] = set(_ALWAYS)
+    for position in definition.positions():
+        known.add(definition.phases[position.phase - 1].name)
+        name = f"{definition.step(position).prompt}.md.j2"
+        for language in definition.languages:
+            if name in package.templates.get(language, {}):
+                yield from _template(package.templates[language], f"prompts/{language}", name, known)
+
+
+def _template(templates: Mapping[str, str], folder: str, name: str, known: set[str]) -> Iterator[Mistake]:
+    made = environment(templates)
+    try:
+        parsed = made.parse(templates[name])
+        blocks = made.get_template(name).blocks
+    except TemplateSyntaxError as error:
+        yield Mistake(f"{folder}/{error.name or name}", error.lineno, error.message or "syntax error")
+        return
+    for unknown in sorted(meta.find_undeclared_variables(parsed) - known):
+        line = next((n for n, text in enumerate(templates[name].splitlines(), 1) if unknown in text), None)
+        yield Mistake(f"{folder}/{name}", line, f"unknown variable {unknown!r}; known here: {', '.join(sorted(known))}")
+    for block in ("system", "user"):
+        if block not in blocks:
+            yield Mistake(f"{folder}/{name}", None, f"has no block {block!r}")
+
+
+def _drafts(definition: Definition, package: Package) -> Iterator[Mistake]:
+    for draft_field, path in definition.drafts.fields.items():
+        step_path, _, rest = path.rpartition(".")
+        step_path, _, list_name = step_path.rpartition(".")
+        try:
+            schema = package.schemas[definition.step(Position.parse(definition.step_key(step_path))).schema_name or ""]
+        except (KeyError, ValueError):
+            yield _wrong(f"drafts.fields.{draft_field}: there is no step {step_path!r} with a schema")
+            continue
+        fields = cast("Mapping[str, object]", list_fields(schema).get(list_name, {}).get("properties", {}))
+        for wanted in (rest, definition.drafts.key):
+            if wanted not in fields:
+                yield _wrong(f"drafts.fields.{draft_field}: {step_path}.{list_name} has no field {wanted!r}")
+
+
+def _wrong(what: str) -> Mistake:
+    return Mistake("workflow.yaml", None, what)
