@@ -1,0 +1,136 @@
+"""Settings: read once from the environment, frozen, passed down. What is wrong is named all at once, at start.
+
+Each service extends `ServiceSettings`. `KNOWN` are the names of all services, so that a misspelt variable stops
+the process although each service reads only its own.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import ClassVar, Literal, TypeVar
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ekiden.domain.plan import Provider
+from ekiden.retry import UnknownOutcome
+from ekiden.workflow.package import Policies
+
+KNOWN = frozenset(
+    f"EKIDEN_{name}"
+    for name in [
+        "AMQP_URL",
+        "AMQP_PORT",
+        "MONGODB_URL",
+        "MONGODB_PORT",
+        "MONGODB_DATABASE",
+        "STATE_DIR",
+        "GATEWAY_HOST",
+        "GATEWAY_PORT",
+        "GATEWAY_URL",
+        "METRICS_HOST",
+        "METRICS_PORT",
+        "GPT_MODEL",
+        "PERPLEXITY_MODEL",
+        "PERPLEXITY_PRESET",
+        "MIX_SIMULATOR",
+        "GPT_UNKNOWN_OUTCOME",
+        "PERPLEXITY_UNKNOWN_OUTCOME",
+        "SEARCH_CACHE_SECONDS",
+        "PERPLEXITY_POLL_SECONDS",
+        "GPT_CONCURRENCY",
+        "PERPLEXITY_CONCURRENCY",
+        "GPT_RATE_PER_MINUTE",
+        "PERPLEXITY_RATE_PER_MINUTE",
+        "SESSION_BUDGET_USD",
+        "API_KEY",
+        "API_KEYS",
+        "AUTH",
+        "SCHEDULER",
+        "WORKFLOWS_DIR",
+        "LOG_LEVEL",
+        "LOG_FORMAT",
+        "CRASH_AT",
+        "CRASH_ONCE",
+        "GRACE_SECONDS",
+    ]
+)
+_OTHERS = ("EKIDEN_SIMULATOR_",)
+"""The simulator reads and checks its own."""
+
+
+class ServiceSettings(BaseSettings):
+    """What every service reads."""
+
+    model_config = SettingsConfigDict(env_prefix="EKIDEN_", frozen=True, extra="ignore", populate_by_name=True)
+    service: ClassVar[str] = ""
+
+    amqp_url: str = Field(description="RabbitMQ, as amqp://user:password@host:port/vhost")
+    mongodb_url: str = Field(description="MongoDB, a replica set")
+    mongodb_database: str = "ekiden"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="0 chooses a free one")
+    gpt_unknown_outcome: UnknownOutcome = UnknownOutcome.RESEND
+    perplexity_unknown_outcome: UnknownOutcome = UnknownOutcome.ASK
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] | None = Field(default=None, description="console on a terminal, else json")
+    grace_seconds: float = Field(default=25.0, ge=0, description="time to finish calls after SIGTERM")
+
+    @property
+    def policies(self) -> Policies:
+        return {Provider.GPT: self.gpt_unknown_outcome, Provider.PERPLEXITY: self.perplexity_unknown_outcome}
+
+
+class WorkerSettings(ServiceSettings):
+    """What both workers read; a worker's own variables carry its provider's name."""
+
+    concurrency: int = Field(ge=1, description="tasks in flight in this process")
+    rate_per_minute: float | None = Field(default=None, gt=0, description="calls a minute of all workers together")
+
+    @field_validator("rate_per_minute", mode="before")
+    @classmethod
+    def _unlimited(cls, value: object) -> object:
+        return None if value in {"", "unlimited"} else value
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def named(*names: str) -> AliasChoices:
+    """Other names a field is read from, such as `OPENAI_API_KEY`."""
+    return AliasChoices(*names)
+
+
+def read_settings(kind: type[S], environment: Mapping[str, str] | None = None) -> S:
+    """Read a service's settings or end the process with status 2, every mistake named at once."""
+    mistakes = unknown_names(environment if environment is not None else os.environ)
+    try:
+        settings = kind()
+    except ValidationError as error:
+        mistakes += [f"{_variable(kind, str(e['loc'][0]))}: {e['msg']}" for e in error.errors()]
+    else:
+        if not mistakes:
+            return settings
+    sys.stderr.write(f"{kind.service}: the settings are wrong\n" + "".join(f"  {line}\n" for line in mistakes))
+    raise SystemExit(2)
+
+
+def unknown_names(environment: Mapping[str, str]) -> list[str]:
+    """The `EKIDEN_*` variables no service knows, each with the name that was probably meant."""
+    wrong: list[str] = []
+    for name in sorted(environment):
+        if name.startswith("EKIDEN_") and name not in KNOWN and not name.startswith(_OTHERS):
+            meant = get_close_matches(name, KNOWN, 1)
+            wrong.append(f"{name}: no service knows this variable{f'; did you mean {meant[0]}?' if meant else ''}")
+    return wrong
+
+
+def _variable(kind: type[ServiceSettings], place: str) -> str:
+    """The environment's name of what a validation error points at."""
+    if place.isupper():
+        return place
+    alias = kind.model_fields[place].validation_alias if place in kind.model_fields else None
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return f"EKIDEN_{place.upper()}"
