@@ -6,9 +6,9 @@ the process although each service reads only its own.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar, cast
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,45 +17,16 @@ from ekiden.domain.plan import Provider
 from ekiden.retry import UnknownOutcome
 from ekiden.workflow.package import Policies
 
-KNOWN = frozenset(
-    f"EKIDEN_{name}"
-    for name in [
-        "AMQP_URL",
-        "AMQP_PORT",
-        "MONGODB_URL",
-        "MONGODB_PORT",
-        "MONGODB_DATABASE",
-        "STATE_DIR",
-        "GATEWAY_HOST",
-        "GATEWAY_PORT",
-        "GATEWAY_URL",
-        "METRICS_HOST",
-        "METRICS_PORT",
-        "GPT_MODEL",
-        "PERPLEXITY_MODEL",
-        "PERPLEXITY_PRESET",
-        "MIX_SIMULATOR",
-        "GPT_UNKNOWN_OUTCOME",
-        "PERPLEXITY_UNKNOWN_OUTCOME",
-        "SEARCH_CACHE_SECONDS",
-        "PERPLEXITY_POLL_SECONDS",
-        "GPT_CONCURRENCY",
-        "PERPLEXITY_CONCURRENCY",
-        "GPT_RATE_PER_MINUTE",
-        "PERPLEXITY_RATE_PER_MINUTE",
-        "SESSION_BUDGET_USD",
-        "API_KEY",
-        "API_KEYS",
-        "AUTH",
-        "SCHEDULER",
-        "WORKFLOWS_DIR",
-        "LOG_LEVEL",
-        "LOG_FORMAT",
-        "CRASH_AT",
-        "CRASH_ONCE",
-        "GRACE_SECONDS",
-    ]
-)
+_NAMES = """
+    AMQP_URL AMQP_PORT MONGODB_URL MONGODB_PORT MONGODB_DATABASE STATE_DIR
+    GATEWAY_HOST GATEWAY_PORT GATEWAY_URL METRICS_HOST METRICS_PORT
+    GPT_DEADLINE_SECONDS GPT_MODEL PERPLEXITY_MODEL PERPLEXITY_PRESET MIX_SIMULATOR
+    GPT_UNKNOWN_OUTCOME PERPLEXITY_UNKNOWN_OUTCOME SEARCH_CACHE_SECONDS PERPLEXITY_POLL_SECONDS
+    GPT_CONCURRENCY PERPLEXITY_CONCURRENCY GPT_RATE_PER_MINUTE PERPLEXITY_RATE_PER_MINUTE
+    SESSION_BUDGET_USD API_KEY API_KEYS AUTH SCHEDULER WORKFLOWS_DIR LOG_LEVEL LOG_FORMAT
+    CRASH_AT CRASH_ONCE GRACE_SECONDS METRICS_TARGETS
+"""
+KNOWN = frozenset(f"EKIDEN_{name}" for name in _NAMES.split())
 _OTHERS = ("EKIDEN_SIMULATOR_",)
 """The simulator reads and checks its own."""
 
@@ -106,7 +77,7 @@ def read_settings(kind: type[S], environment: Mapping[str, str] | None = None) -
     """Read a service's settings or end the process with status 2, every mistake named at once."""
     mistakes = unknown_names(environment if environment is not None else os.environ)
     try:
-        settings = kind()
+        settings = cast("Callable[[], S]", kind)()
     except ValidationError as error:
         mistakes += [f"{_variable(kind, str(e['loc'][0]))}: {e['msg']}" for e in error.errors()]
     else:

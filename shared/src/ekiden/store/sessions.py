@@ -103,6 +103,12 @@ class SessionStore:
             query = {"status": Status.WAITING, "nextRetryAt": {"$lte": now}}
             return [SessionId(row["_id"]) async for row in self._sessions.find(query, {"_id": 1}).limit(500)]
 
+    async def waiting(self) -> dict[str, int]:
+        """How many sessions wait, by reason."""
+        pipeline = [{"$match": {"status": Status.WAITING}}, {"$group": {"_id": "$waitingReason", "n": {"$sum": 1}}}]
+        with away():
+            return {row["_id"]: row["n"] async for row in await self._sessions.aggregate(pipeline)}
+
     async def _stream(self, query: Mapping[str, Any]) -> AsyncIterator[Session]:
         with away():
             async for document in self._sessions.find(query, {"history": 0}, batch_size=200):

@@ -1,0 +1,37 @@
+"""Gauges of the whole system, read from the database and the broker by every orchestrator: dashboards take max()."""
+
+import asyncio
+
+import structlog
+
+from ekiden.broker.topology import DEAD_LETTERS as DEAD_LETTER_QUEUE
+from ekiden.domain.plan import Provider
+from ekiden.domain.session import WaitingReason
+from ekiden.errors import Unreachable
+from ekiden.metrics import DEAD_LETTERS, SESSIONS_WAITING, TASKS_OUTSTANDING
+from ekiden.store.sessions import SessionStore
+from ekiden.store.tasks import TaskStore
+from ekiden_orchestrator.queues import QueueDepth
+
+log = structlog.get_logger()
+MEASURE_SECONDS = 5.0
+
+
+async def measure_forever(sessions: SessionStore, tasks: TaskStore, queues: QueueDepth) -> None:
+    while True:
+        try:
+            await measure(sessions, tasks, queues)
+        except Unreachable as error:
+            log.debug("not_measured", error=str(error))
+        await asyncio.sleep(MEASURE_SECONDS)
+
+
+async def measure(sessions: SessionStore, tasks: TaskStore, queues: QueueDepth) -> None:
+    outstanding = await tasks.outstanding()
+    for provider in Provider:
+        for state in ("queued", "leased"):
+            TASKS_OUTSTANDING.labels(provider=provider, state=state).set(outstanding.get((provider, state), 0))
+    waiting = await sessions.waiting()
+    for reason in WaitingReason:
+        SESSIONS_WAITING.labels(reason=reason).set(waiting.get(reason, 0))
+    DEAD_LETTERS.set(await queues.ready(DEAD_LETTER_QUEUE))

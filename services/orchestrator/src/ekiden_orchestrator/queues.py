@@ -1,0 +1,62 @@
+"""How many messages wait in a queue: the broker is asked, and the answer kept for a moment."""
+
+import asyncio
+import time
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractRobustConnection
+from aiormq.exceptions import AMQPError
+
+from ekiden.broker import topology
+from ekiden.broker.topology import TASK_QUEUES
+from ekiden.domain.plan import Provider
+from ekiden.errors import Unreachable
+
+KEPT_SECONDS = 1.0
+
+
+class QueueDepth:
+    """Asks by passive declaration on a connection of its own: it needs no management plugin."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: AbstractRobustConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._known: dict[str, tuple[float, int]] = {}
+
+    async def connect(self) -> None:
+        """Raises Unreachable."""
+        try:
+            self._connection = await aio_pika.connect_robust(
+                topology.with_heartbeat(self._url),
+                reconnect_interval=topology.RECONNECT_SECONDS,
+                timeout=topology.PUBLISH_SECONDS,
+            )
+            self._channel = await self._connection.channel()
+        except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
+            raise Unreachable(f"the broker does not answer: {error}") from error
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def is_empty(self, provider: Provider) -> bool:
+        """Whether no message waits for a worker of this provider. Raises Unreachable."""
+        return await self.ready(TASK_QUEUES[provider]) == 0
+
+    async def ready(self, name: str) -> int:
+        """The messages of a queue that no consumer holds, at most a second old. Raises Unreachable."""
+        asked, known = self._known.get(name, (float("-inf"), 0))
+        if time.monotonic() - asked < KEPT_SECONDS:
+            return known
+        if self._channel is None:
+            raise Unreachable("the broker was never reached")
+        try:
+            async with asyncio.timeout(topology.PUBLISH_SECONDS):
+                channel = await self._channel.get_underlay_channel()
+                declared = await channel.queue_declare(name, passive=True)
+        except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
+            raise Unreachable(f"the broker does not answer: {error}") from error
+        count = declared.message_count or 0
+        self._known[name] = (time.monotonic(), count)
+        return count
