@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from datetime import UTC
 from typing import Any
 
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
@@ -56,7 +57,8 @@ class Database:
         """Ask the database what time it is. Raises Unreachable."""
         asked = self.clock.monotonic()
         answer = await self.command("hello")
-        self.clock.set(answer["localTime"], asked, self.clock.monotonic())
+        moment = answer["localTime"].replace(tzinfo=UTC)  # a command's answer ignores the client's tz_aware
+        self.clock.set(moment, asked, self.clock.monotonic())
 
     async def close(self) -> None:
         await self._client.close()

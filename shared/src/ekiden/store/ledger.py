@@ -42,7 +42,7 @@ class MongoLedger:
         self._claims = self._journaled if policy is UnknownOutcome.ASK else self._quick
         self._clock = database.clock
         self._worker = worker
-        self._search = provider is Provider.PERPLEXITY
+        self._shares = provider is Provider.PERPLEXITY and cache_seconds > 0
         self._cache_seconds = cache_seconds
 
     async def claim(self, task_id: TaskId) -> Claim | None:
@@ -51,7 +51,7 @@ class MongoLedger:
             with away():
                 found = await self._claims.find_one_and_update(
                     write.free(task_id),
-                    write.claim(self._worker, search=self._search),
+                    write.claim(self._worker, search=self._shares),
                     projection=_NEEDED,
                     return_document=ReturnDocument.AFTER,
                 )
@@ -61,7 +61,7 @@ class MongoLedger:
         return read_claim(found, asked) if found else None
 
     async def answer_from_cache(self, task_id: TaskId) -> bool:
-        if not self._search or self._cache_seconds <= 0:
+        if not self._shares:
             return False
         with away():
             task = await self._journaled.find_one(
