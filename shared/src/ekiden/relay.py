@@ -16,11 +16,12 @@ from ekiden.domain.decider import decide
 from ekiden.domain.ids import Position, SessionId, Step, TaskId, TaskName
 from ekiden.domain.messages import Look, Message, Outcome
 from ekiden.domain.plan import Provider
-from ekiden.domain.progress import Decision, Order, Verdict, orders
+from ekiden.domain.progress import Decision, Order, Verdict, abandoned, orders
 from ekiden.domain.session import ACTIVE, Session, Status
 from ekiden.errors import Unreachable
 from ekiden.metrics import (
     CAS_CONFLICTS,
+    COST_SAVED,
     HANDOFF_SECONDS,
     SESSION_SECONDS,
     SESSIONS_FINISHED,
@@ -68,8 +69,10 @@ class Relay:
                 return decision
             saved = await self._save(session, decision, message, workflow)
             if saved is not None:
-                _count(decision)
+                _count(session, decision)
                 await self._send(saved, decision, workflow)
+                if saved.status in ACTIVE and not decision.tasks:  # resumed: its answers may be there already
+                    await self.look_at(saved)
                 return decision
             CAS_CONFLICTS.inc()
         return None
@@ -98,17 +101,19 @@ class Relay:
         if saved is None:
             CAS_CONFLICTS.inc()
             return await self.look(session.id, late_bills=late_bills)
-        _count(decision)
+        _count(session, decision)
         await self._send(saved, decision, workflow)
         if decision.tasks:
             self._measure_handoff(outcomes)
         return decision
 
     async def send_again(self, session: Session) -> int:
-        """Create what a running session waits for and the ledger does not have. Answers how many those were."""
+        """Do again what follows from a session's state. Answers how many tasks it waits for were missing."""
+        workflow = await self.workflows.compiled(session.workflow)
+        if left := abandoned(session):
+            await self.tasks.abandon(_tombstones(session, left, workflow))
         if session.status not in ACTIVE:
             return 0
-        workflow = await self.workflows.compiled(session.workflow)
         known = await self.tasks.existing(session.waits_for)
         missing = [order for order in orders(session, workflow.plan) if order.id not in known]
         if missing:
@@ -173,8 +178,9 @@ def _tombstones(
     return [(task, session.owner, steps[TaskName.parse(task).position].provider) for task in abandoned]
 
 
-def _count(decision: Decision) -> None:
+def _count(before: Session, decision: Decision) -> None:
     session = decision.session
+    COST_SAVED.inc((session.money.saved - before.money.saved) / 1_000_000)
     for event in decision.events:
         if event.type == "SessionStarted":
             SESSIONS_STARTED.inc()

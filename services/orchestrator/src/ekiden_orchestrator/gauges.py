@@ -1,6 +1,7 @@
 """Gauges of the whole system, read from the database and the broker by every orchestrator: dashboards take max()."""
 
 import asyncio
+from dataclasses import dataclass
 
 import structlog
 
@@ -17,21 +18,26 @@ log = structlog.get_logger()
 MEASURE_SECONDS = 5.0
 
 
-async def measure_forever(sessions: SessionStore, tasks: TaskStore, queues: QueueDepth) -> None:
-    while True:
-        try:
-            await measure(sessions, tasks, queues)
-        except Unreachable as error:
-            log.debug("not_measured", error=str(error))
-        await asyncio.sleep(MEASURE_SECONDS)
+@dataclass(frozen=True)
+class Gauges:
+    sessions: SessionStore
+    tasks: TaskStore
+    queues: QueueDepth
 
+    async def measure_forever(self) -> None:
+        while True:
+            try:
+                await self.measure()
+            except Unreachable as error:
+                log.debug("not_measured", error=str(error))
+            await asyncio.sleep(MEASURE_SECONDS)
 
-async def measure(sessions: SessionStore, tasks: TaskStore, queues: QueueDepth) -> None:
-    outstanding = await tasks.outstanding()
-    for provider in Provider:
-        for state in ("queued", "leased"):
-            TASKS_OUTSTANDING.labels(provider=provider, state=state).set(outstanding.get((provider, state), 0))
-    waiting = await sessions.waiting()
-    for reason in WaitingReason:
-        SESSIONS_WAITING.labels(reason=reason).set(waiting.get(reason, 0))
-    DEAD_LETTERS.set(await queues.ready(DEAD_LETTER_QUEUE))
+    async def measure(self) -> None:
+        outstanding = await self.tasks.outstanding()
+        for provider in Provider:
+            for state in ("queued", "leased"):
+                TASKS_OUTSTANDING.labels(provider=provider, state=state).set(outstanding.get((provider, state), 0))
+        waiting = await self.sessions.waiting()
+        for reason in WaitingReason:
+            SESSIONS_WAITING.labels(reason=reason).set(waiting.get(reason, 0))
+        DEAD_LETTERS.set(await self.queues.ready(DEAD_LETTER_QUEUE))

@@ -25,7 +25,9 @@ class QueueDepth:
         self._known: dict[str, tuple[float, int]] = {}
 
     async def connect(self) -> None:
-        """Raises Unreachable."""
+        """Connect, once. Raises Unreachable."""
+        if self._connection is not None:
+            return
         try:
             self._connection = await aio_pika.connect_robust(
                 topology.with_heartbeat(self._url),

@@ -45,7 +45,9 @@ class Publisher:
         self._live: AbstractExchange | None = None
 
     async def connect(self) -> None:
-        """Connect and declare the topology. Raises Unreachable."""
+        """Connect, once, and declare the topology. Raises Unreachable."""
+        if self._connection is not None:
+            return
         try:
             await topology.declare_at(self._url)
             self._connection = await aio_pika.connect_robust(

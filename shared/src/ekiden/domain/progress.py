@@ -67,6 +67,12 @@ def orders(session: Session, plan: Plan) -> tuple[Order, ...]:
     return tuple(Order(name, items[name.index], cap) for name in names)
 
 
+def abandoned(session: Session) -> tuple[TaskId, ...]:
+    """What was ordered and is no longer waited for, made from the session alone: money is still held for it."""
+    awaited = () if session.status is Status.CANCELLED else session.waits_for
+    return tuple(task for task in session.money.reserved if task not in awaited)
+
+
 def finish_step(session: Session, outcomes: Mapping[TaskId, Outcome], message: Look, plan: Plan) -> Decision:
     position = place(session)
     step = plan.by_position[position]

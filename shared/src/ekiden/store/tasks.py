@@ -17,6 +17,8 @@ from ekiden.store.database import Database, Document, away
 _DUPLICATE = 11000
 _VERDICT = {"status": 1, "result": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1}
 FREE_AT_ONCE = 500
+_CLOCK_ERROR = timedelta(milliseconds=20)
+"""Our copy of the database's clock may be this far ahead of it: an announcement must not come before its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class TaskStore:
         """Free tasks that somebody should be told of now."""
         needed = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1}
         with away():
-            cursor = self._quick.find({"announceAt": {"$lte": self._clock.now()}}, needed)
+            cursor = self._quick.find({"announceAt": {"$lte": self._clock.now() - _CLOCK_ERROR}}, needed)
             return await cursor.sort("announceAt").limit(limit).to_list()
 
     async def announced(self, task_id: TaskId, at: datetime, again_seconds: float) -> bool:
@@ -224,7 +226,7 @@ def _document(task: NewTask, status: TaskStatus, now: datetime) -> Document:
         "epoch": 0,
         "worker": None,
         "runId": None,
-        "notBefore": now,
+        "notBefore": None,
         "announceAt": now + timedelta(seconds=write.ANNOUNCE_AGAIN_SECONDS),
         "announced": 1,
         "submissions": [],

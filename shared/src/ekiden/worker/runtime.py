@@ -69,7 +69,6 @@ class Runtime:
             await self._slots.acquire()
         try:
             claim = await self._claim(task_id, session_id)
-            reach("after_claim")
             await ack()
             reach("after_ack")
         except BaseException:
@@ -143,6 +142,7 @@ class Runtime:
             return None
         reach("before_claim")
         claim = await self.ledger.claim(task_id)
+        reach("after_claim")
         if claim is None and await self.ledger.status(task_id) in FINAL:
             await self._announce_end(task_id, session_id, completed=True)
         return claim
