@@ -1,0 +1,41 @@
+"""Hashtags made from a theme: its own words first, then what suits the style."""
+
+import re
+from itertools import chain
+
+from ekiden_simulator.answers.theme import Theme, width
+
+_PARTICLE = re.compile(r"(?<=[一-鿿ァ-ヶーA-Za-z0-9])[とのをがや](?=[一-鿿ァ-ヶA-Za-z0-9])|[\s・、，,/&＆+＋]+")
+_OTHER = re.compile(r"[\W_]+")
+_SMALL_WORDS = (
+    " a an and are at be by can do does for from how i in is it its my not of on or our the their this to vs we what "
+    "when why will with you your "
+)
+_WIDEST_TAG = 30
+
+
+def hashtags(theme: Theme, extra: list[str], count: int, turn: int) -> list[str]:
+    """Return `count` different tags. `turn` rotates the style's own, so that drafts do not all carry the same."""
+    rotated = [extra[(turn + n) % len(extra)] for n in range(len(extra))]
+    found = dict.fromkeys(chain(_whole(theme.text, count), _own(theme.text), rotated))
+    return list(found)[:count]
+
+
+def _whole(text: str, count: int) -> list[str]:
+    """The theme as one tag: where there is room for one only, its parts alone would say too little."""
+    tag = _OTHER.sub("", text)
+    return [f"#{tag}"] if count == 1 and not text.isascii() and 0 < width(tag) <= _WIDEST_TAG else []
+
+
+def _own(text: str) -> list[str]:
+    words = [word for word in (_OTHER.sub("", part) for part in _PARTICLE.split(text)) if word]
+    if text.isascii():
+        words = [word for word in words if f" {word.lower()} " not in _SMALL_WORDS]
+        names = [_joined(words[:3]), _joined(words[:2]), *(word[:1].upper() + word[1:] for word in words[-1:])]
+    else:
+        names = words if len(words) > 1 else [_OTHER.sub("", text)]
+    return [f"#{name}" for name in names if name and not name.isdigit() and width(name) <= _WIDEST_TAG]
+
+
+def _joined(words: list[str]) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in words)

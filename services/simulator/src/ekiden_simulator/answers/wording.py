@@ -1,0 +1,128 @@
+"""The texts of one language, from `phrases/`. `{t}` is the theme's place, `{T}` the same where a sentence starts."""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Literal, TypedDict, cast
+
+Language = Literal["ja", "en"]
+
+
+class Point(TypedDict):
+    head: str
+    text: str
+
+
+class Format(TypedDict):
+    """One form a post can take, with everything that is said in it. `brief` is its body where space is short."""
+
+    name: str
+    title: str
+    hooks: list[str]
+    angle: str
+    audience: str
+    intro: str
+    points: list[Point]
+    brief: str
+    step: str
+    close: str
+    ctas: list[str]
+    visual: str
+    tone: str
+    risk: str
+    tip: str
+
+
+class Topic(TypedDict):
+    """What a search of one category brings up, and how a strategist sees it."""
+
+    title: str
+    summary: str
+    whyNow: str
+    emotion: str
+    viralElements: list[str]
+    audience: str
+    angles: list[str]
+    saturation: str
+    concern: str
+    velocityReason: str
+    question: str
+    intent: str
+
+
+class Finding(TypedDict):
+    host: str
+    path: str
+    title: str
+    snippet: str
+    sentence: str
+
+
+class Dates(TypedDict):
+    day: str
+    dated: str
+    weekdays: list[str]
+    month: str
+    months: list[str]
+
+
+class Layout(TypedDict):
+    """The fixed parts of a composed post, by platform where they differ."""
+
+    evidence: list[str]
+    credit: str
+    link: str
+    bullet: str
+    numbered: list[str]
+    section: str
+    background: str
+    stepHead: str
+    closeHead: str
+    forWhom: str
+    clip: list[str]
+    caption: str
+    video: list[str]
+    description: str
+    onScreen: str
+    visuals: dict[str, str]
+
+
+class Opportunity(TypedDict):
+    title: str
+    window: list[str]
+
+
+class Joins(TypedDict):
+    list: str
+    sentence: str
+    pair: str
+
+
+class Wording(TypedDict):
+    styles: dict[str, list[str]]
+    formats: dict[str, Format]
+    topics: dict[str, Topic]
+    search: dict[str, str]
+    findings: dict[str, list[Finding]]
+    opportunity: Opportunity
+    plan: dict[str, str]
+    lists: dict[str, list[str]]
+    timing: list[str]
+    dates: Dates
+    timeline: list[dict[str, str]]
+    kpis: list[dict[str, str]]
+    tips: list[str]
+    risks: list[dict[str, str]]
+    hashtags: dict[str, list[str]]
+    layout: Layout
+    joins: Joins
+    quote: list[str]
+    sentences: list[str]
+    labels: list[str]
+
+
+@cache
+def wording(language: Language) -> Wording:
+    """Read the texts of a language, once per process."""
+    text = (files("ekiden_simulator.answers") / "phrases" / f"{language}.json").read_text("utf-8")
+    return cast("Wording", json.loads(text))
