@@ -12,6 +12,7 @@ import structlog
 
 from ekiden.broker.publisher import Announcer
 from ekiden.clock import Clock
+from ekiden.crashpoints import reach
 from ekiden.domain.decider import decide
 from ekiden.domain.ids import Position, SessionId, Step, TaskId, TaskName
 from ekiden.domain.messages import Look, Message, Outcome
@@ -122,21 +123,27 @@ class Relay:
 
     async def _save(self, session: Session, decision: Decision, message: Message, workflow: Workflow) -> Session | None:
         """Drafts first: they have ids of their own, so a second writing changes nothing."""
+        reach("relay:before_save")
         after = decision.session
         if after.status is Status.COMPLETED and session.status is not Status.COMPLETED:
             await self.drafts.create(make_drafts(after, workflow), self.clock.now())
-        return await self.sessions.apply(session, decision, message)
+            reach("relay:after_drafts")
+        saved = await self.sessions.apply(session, decision, message)
+        reach("relay:after_session_saved")
+        return saved
 
     async def _send(self, session: Session, decision: Decision, workflow: Workflow) -> None:
         """Abandon, create, publish. All of it may be lost here; the reconciler does it again from the session."""
         try:
             if decision.abandon:
                 await self.tasks.abandon(_tombstones(session, decision.abandon, workflow))
+                reach("relay:after_abandon")
             if decision.tasks:
                 await self._order(session, decision.tasks, workflow)
         except Unreachable as error:
             log.warning("sending_postponed", session_id=session.id, error=str(error))
             return
+        reach("relay:after_published")
         await self.announcer.session_moved(session)
 
     def _measure_handoff(self, outcomes: Mapping[TaskId, Outcome]) -> None:
@@ -146,6 +153,7 @@ class Relay:
 
     async def _order(self, session: Session, wanted: Sequence[Order], workflow: Workflow) -> None:
         await self.tasks.create([self._task(session, order, workflow) for order in wanted])
+        reach("relay:after_tasks_created")
         for order in wanted:
             await self._announce(workflow.plan.by_position[order.name.position].provider, order.id, session.id)
 

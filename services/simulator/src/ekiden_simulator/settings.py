@@ -41,7 +41,7 @@ class Settings(BaseSettings):
 
 def read_settings() -> Settings:
     """Read the settings from the environment; raise `SettingsError` naming every mistake at once."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {f"{PREFIX}URL"}  # where others find us
     mistakes = [
         f"{name}: unknown variable"
         for name in sorted(os.environ)

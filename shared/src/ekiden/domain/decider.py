@@ -97,16 +97,20 @@ def _pass_gate(session: Session, message: Continue, plan: Plan) -> Decision:
     passed = session.gates_passed | gates_before(session, position, plan)
     opened = replace(_raise_budget(session, message), gates_passed=passed)
     if message.input is not None:
-        fans_out = plan.by_position[position].for_each is not None
-        if not fans_out:
+        if plan.by_position[position].for_each is None:
             return _illegal(session, message, f"{position} has no list of items that could be edited")
-        opened = replace(opened, edited={**session.edited, position.key: list(message.input)})
+        opened = _edit(opened, position, message.input)
     return enter(opened, position, message, plan, (Event("GatePassed", position.phase, position.step),))
 
 
 def _pass_budget(session: Session, message: Continue, plan: Plan) -> Decision:
+    position = place(session)
     raised = _raise_budget(session, message)
-    decision = order_again(raised, place(session), session.current.failed, message, plan, ())
+    if message.input is not None:
+        if plan.by_position[position].for_each is None or session.waits_for:
+            return _illegal(session, message, f"{position} has no list of items that could still be edited")
+        raised = _edit(raised, position, message.input)
+    decision = order_again(raised, position, session.current.failed, message, plan, ())
     if situation(decision.session) is Situation.BUDGET and raised.money.budget == session.money.budget:
         return _illegal(session, message, "the budget is still too small: raise it with budgetUsd")
     return decision
@@ -157,16 +161,17 @@ def _restart(session: Session, message: RestartPhase, plan: Plan) -> Decision:
     if not 1 <= message.phase <= reached:
         return _illegal(session, message, f"phase {message.phase} was not reached: choose 1 to {reached}")
     first = plan.first(message.phase)
-    edited = dict(session.edited)
+    new_items: dict[str, list[object]] = {}
     if message.input is not None:
         place = next((s.position for s in plan.steps if s.position.phase == message.phase and s.for_each), None)
         if place is None:
             return _illegal(session, message, f"phase {message.phase} has no list of items that could be edited")
-        edited[place.key] = list(message.input)
+        new_items = {place.key: list(message.input)}
         planned = plan.by_position[place].for_each
         first = place if planned and planned[0] in session.results else first
     again = {position.key for position in plan.from_(first)}
-    steps = {key: _forgotten(step, message.fresh) if key in again else step for key, step in session.steps.items()}
+    steps = {**session.steps, **{key: _forgotten(session.steps.get(key), message.fresh) for key in again}}
+    edited = {**{key: items for key, items in session.edited.items() if not _planned_in(again, key, plan)}, **new_items}
     gates = frozenset(gate for gate in session.gates_passed if not _gate_from(gate, message.phase))
     rewound = replace(
         session, steps=steps, edited=edited, gates_passed=gates, failure=None, retry_count=0, finished_at=None
@@ -188,6 +193,8 @@ def _pause(session: Session, message: Pause, plan: Plan) -> Decision:
 
 def _resume(session: Session, message: Resume | Continue, plan: Plan) -> Decision:
     if isinstance(message, Continue):
+        if message.input is not None:
+            return _illegal(session, message, "the step is running: its items can be edited with restart_phase")
         session = _raise_budget(session, message)
     return Decision(Verdict.MOVED, running(session, message), events=(Event("SessionResumed"),))
 
@@ -219,9 +226,19 @@ def _settled(before: Session, after: Session, message: Look) -> Decision:
     return Decision(Verdict.MOVED, stamp(after, message), events=(Event("CostSettled"),))
 
 
-def _forgotten(step: StepState, fresh: bool) -> StepState:
+def _forgotten(step: StepState | None, fresh: bool) -> StepState:
     """A step whose result has become history: only how often it was ordered is kept."""
-    return StepState(generation=step.generation, fresh=fresh)
+    return StepState(generation=step.generation if step else 0, fresh=fresh)
+
+
+def _planned_in(again: set[str], key: str, plan: Plan) -> bool:
+    """Whether the list a person edited is planned anew, so that the edit is about a list that is history."""
+    source = plan.by_position[Position.parse(key)].for_each
+    return source is not None and source[0] in again
+
+
+def _edit(session: Session, position: Position, items: tuple[object, ...]) -> Session:
+    return replace(session, edited={**session.edited, position.key: list(items)})
 
 
 def _raise_budget(session: Session, message: Continue) -> Session:

@@ -159,6 +159,9 @@ def order_again(
 ) -> Decision:
     """Order some tasks of the current step again under its next generation, and abandon the ones they replace.
 
+    They are abandoned also when the budget stops the order: an unknown one must not be answered while a higher
+    budget, which orders it again, is waited for.
+
     A step that never ordered anything, because the budget stopped it first, is entered anew.
     """
     if not again:
@@ -169,7 +172,7 @@ def order_again(
     tasks = tuple(replaced.get(task, task) for task in step.tasks)
     renewed = replace(step, tasks=tasks, failed=())
     decision = _buy(session, replace(step, failed=again), renewed, tuple(replaced.values()), message, plan, events)
-    return _join(decision, again) if decision.tasks else decision
+    return _join(decision, again)
 
 
 def _buy(

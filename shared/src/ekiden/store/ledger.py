@@ -44,21 +44,32 @@ class MongoLedger:
         self._worker = worker
         self._shares = provider is Provider.PERPLEXITY and cache_seconds > 0
         self._cache_seconds = cache_seconds
+        self._held: dict[TaskId, int] = {}
+        """What is in hand, with its epoch. Only this is renewed: a claim whose reply was lost must run out."""
 
     async def claim(self, task_id: TaskId) -> Claim | None:
         asked = time.monotonic()
+        free = write.free(task_id)
         try:
-            with away():
-                found = await self._claims.find_one_and_update(
-                    write.free(task_id),
-                    write.claim(self._worker, search=self._shares),
-                    projection=_NEEDED,
-                    return_document=ReturnDocument.AFTER,
-                )
+            found = await self._take(free, write.claim(self._worker, search=self._shares))
         except DuplicateKeyError:  # somebody is buying the very same search: soon it may be in the cache
-            await self.put_off(task_id, BUSY_SECONDS)
+            found = await self._take(free | {"status": TaskStatus.SUBMITTED}, write.claim(self._worker, search=False))
+            if found is None:
+                await self.put_off(task_id, BUSY_SECONDS)
+                return None
+        if found is None and task_id not in self._held:
+            # Ours already, and never handed out: the reply to an earlier claim was lost, and nothing was sent.
+            found = await self._take(write.mine(task_id, self._worker), write.renew())
+        if found is None:
             return None
-        return read_claim(found, asked) if found else None
+        self._held[task_id] = found["epoch"]
+        return read_claim(found, asked)
+
+    async def _take(self, query: Document, pipeline: write.Pipeline) -> Document | None:
+        with away():
+            return await self._claims.find_one_and_update(
+                query, pipeline, projection=_NEEDED, return_document=ReturnDocument.AFTER
+            )
 
     async def answer_from_cache(self, task_id: TaskId) -> bool:
         if not self._shares:
@@ -70,17 +81,13 @@ class MongoLedger:
             twin = await self._find_bought(task) if task else None
             if task is None or twin is None:
                 return False
-            saved = twin.get("billed", 0)
-            done = await self._journaled.update_one(
-                write.free(task_id), write.from_cache(twin["result"], twin["_id"], saved)
-            )
+            queued = write.free(task_id) | {"status": TaskStatus.QUEUED}
+            done = await self._journaled.update_one(queued, write.from_cache(twin))
         return done.matched_count == 1
 
     async def put_off(self, task_id: TaskId, seconds: float) -> None:
-        later = write.seconds_from_now(seconds)
-        fields = {"notBefore": later, "announceAt": later, "announced": 0}
         with away():
-            await self._quick.update_one({"_id": task_id, "status": TaskStatus.QUEUED}, [{"$set": fields}])
+            await self._quick.update_one({"_id": task_id, "status": TaskStatus.QUEUED}, write.put_off(seconds))
 
     async def submitted(self, claim: Claim, run_id: str) -> bool:
         held = write.claimed(claim.task_id, self._worker, claim.epoch)
@@ -91,36 +98,44 @@ class MongoLedger:
             late = write.late_run(claim.submission, run_id)
             kept = await self._journaled.update_one(write.without_run(claim.task_id), late)
             if not kept.matched_count:
-                await self._book(claim, "accepted_late", 0, run_id)
+                await self._book(claim, "accepted_late", 0, run_id, write.WITHOUT_RUN)
         return False
 
     async def complete(self, claim: Claim, answer: Completed) -> bool:
         done = write.complete(claim.submission, answer)
         with away():
-            saved = await self._journaled.update_one(write.claimed(claim.task_id, self._worker, claim.epoch), done)
-            if saved.matched_count:
-                return True
-            kept = await self._journaled.update_one(write.unanswered(claim.task_id), done)
-            if kept.matched_count:
-                return True
-            await self._book(claim, "completed_late", answer.usage.billed or 0, claim.run_id)
-        return False
+            held = write.claimed(claim.task_id, self._worker, claim.epoch)
+            saved = await self._journaled.update_one(held, done)
+            if not saved.matched_count:
+                saved = await self._journaled.update_one(write.unanswered(claim.task_id), done)
+            if not saved.matched_count:
+                billed = answer.usage.billed or 0
+                await self._book(claim, "completed_late", billed, claim.run_id, write.WITHOUT_VERDICT)
+        self._put_down(claim)
+        return saved.matched_count == 1
 
     async def end(self, claim: Claim, ending: Ended) -> bool:
         held = write.claimed(claim.task_id, self._worker, claim.epoch)
         with away():
             saved = await self._journaled.update_one(held, write.end(claim.submission, ending))
-            if not saved.matched_count and ending.billed:
-                await self._book(claim, f"{ending.outcome}_late", ending.billed, claim.run_id)
+            if not saved.matched_count:  # the failure is ignored, but what it says of the cost is not
+                unknown = ending.outcome == "unknown"
+                waiting = write.NOTHING_KNOWN if unknown else write.WITHOUT_VERDICT
+                outcome = "unknown" if unknown else f"{ending.outcome}_late"
+                await self._book(claim, outcome, ending.billed, claim.run_id, waiting)
+        self._put_down(claim)
         return saved.matched_count == 1
 
     async def let_go(self, claim: Claim) -> None:
         with away():
             held = write.claimed(claim.task_id, self._worker, claim.epoch)
             await self._journaled.update_one(held | {"status": TaskStatus.SUBMITTED}, write.let_go())
+        self._put_down(claim)
 
     async def renew(self) -> Sequence[TaskId]:
-        mine = write.held_by(self._worker)
+        if not self._held:
+            return []
+        mine = write.held_by(self._worker, list(self._held))
         with away():
             await self._quick.update_many(mine, write.renew())
             asked = self._quick.find(mine | {"cancelRequested": True}, {"_id": 1})
@@ -143,19 +158,25 @@ class MongoLedger:
                 "cachedFrom": None,
                 "$expr": {"$and": [oldest, young]},
             },
-            {"result": 1, "billed": 1},
+            {"result": 1, "billed": 1, "flags": 1, "simulated": 1},
             sort=[("finishedAt", -1)],
         )
 
-    async def _book(self, claim: Claim, outcome: str, billed: int, run_id: str | None) -> None:
+    async def _book(self, claim: Claim, outcome: str, billed: int, run_id: str | None, waiting: Sequence[str]) -> None:
         booked = write.book(claim.submission, outcome, billed, run_id)
-        await self._journaled.update_one(write.unbooked(claim.task_id, claim.submission), booked)
+        await self._journaled.update_one(write.unbooked(claim.task_id, claim.submission, waiting), booked)
+
+    def _put_down(self, claim: Claim) -> None:
+        if self._held.get(claim.task_id) == claim.epoch:
+            del self._held[claim.task_id]
 
 
 def read_claim(document: Mapping[str, Any], asked: float) -> Claim:
     """Read a task that has just been claimed; `asked` is our monotonic clock before the claim was sent."""
     submissions: list[Document] = document["submissions"]
     outcomes = [submission["outcome"] for submission in submissions]
+    run_id: str | None = document.get("runId")
+    brought_it = [s["epoch"] for s in submissions if run_id is not None and s.get("runId") == run_id]
     first: datetime | None = submissions[0]["sentAt"] if submissions else None
     last: datetime | None = submissions[-1]["sentAt"] if submissions else None
     return Claim(
@@ -163,9 +184,9 @@ def read_claim(document: Mapping[str, Any], asked: float) -> Claim:
         session_id=document["sessionId"],
         provider=Provider(document["provider"]),
         epoch=document["epoch"],
-        submission=submissions[-1]["epoch"] if submissions else document["epoch"],
+        submission=brought_it[-1] if brought_it else submissions[-1]["epoch"],
         attempt=sum(1 for outcome in outcomes if outcome != "not_sent"),
-        run_id=document.get("runId"),
+        run_id=run_id,
         request=document["request"],
         tally=Tally(
             refused=outcomes.count("refused"),

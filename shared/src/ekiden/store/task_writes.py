@@ -3,6 +3,7 @@
 They are kept apart from the stores that send them, so that what can happen to a task is read on one page.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ekiden.domain.messages import TaskStatus
@@ -28,6 +29,12 @@ def seconds_from_now(seconds: float) -> Document:
 
 
 # ── claim ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def put_off(seconds: float) -> Pipeline:
+    """Later than now, and never sooner than it already is."""
+    later = {"$max": ["$notBefore", seconds_from_now(seconds)]}
+    return [{"$set": {"notBefore": later, "announceAt": later, "announced": 0}}]
 
 
 def free(task_id: str) -> Document:
@@ -59,8 +66,13 @@ def renew() -> Pipeline:
     return [{"$set": {"leaseUntil": seconds_from_now(LEASE_SECONDS)}}]
 
 
-def held_by(worker: str) -> Document:
-    return {"worker": worker, "status": {"$in": _HELD}}
+def held_by(worker: str, task_ids: list[str]) -> Document:
+    return {"worker": worker, "_id": {"$in": task_ids}, "status": {"$in": _HELD}}
+
+
+def mine(task_id: str, worker: str) -> Document:
+    """A task that the database says this worker has claimed and sent nothing for."""
+    return {"_id": task_id, "worker": worker, "status": TaskStatus.PROCESSING}
 
 
 def claimed(task_id: str, worker: str, epoch: int) -> Document:
@@ -72,8 +84,9 @@ def claimed(task_id: str, worker: str, epoch: int) -> Document:
 
 
 def submitted(epoch: int, run_id: str) -> Pipeline:
-    fields = {"status": TaskStatus.SUBMITTED, "runId": run_id}
-    return [{"$set": fields | {"submissions": _booked(epoch, {"runId": run_id, "outcome": "accepted"})}}]
+    run = {"$literal": run_id}
+    fields = {"status": TaskStatus.SUBMITTED, "runId": run}
+    return [{"$set": fields | {"submissions": _booked(epoch, {"runId": run, "outcome": "accepted"})}}]
 
 
 def without_run(task_id: str) -> Document:
@@ -83,9 +96,8 @@ def without_run(task_id: str) -> Document:
 
 
 def late_run(epoch: int, run_id: str) -> Pipeline:
-    """Evidence closes an unknown outcome: the run is there to be collected."""
-    fields = _GONE | {"status": TaskStatus.SUBMITTED, "runId": run_id, "announceAt": "$$NOW", "announced": 0}
-    return [{"$set": fields | {"submissions": _booked(epoch, {"runId": run_id, "outcome": "accepted"})}}]
+    """Evidence closes an unknown outcome: the run is there to be collected, and what it costs will be known."""
+    return _to_collect(epoch, run_id)
 
 
 def complete(epoch: int, answer: Completed) -> Pipeline:
@@ -144,19 +156,22 @@ def book(epoch: int, outcome: str, billed: int, run_id: str | None) -> Pipeline:
     """Book what came second: only its cost, so that our bill equals the provider's."""
     booked: Document = {"outcome": outcome, "endedAt": "$$NOW", "billed": billed}
     if run_id:
-        booked["runId"] = run_id
+        booked["runId"] = {"$literal": run_id}
     return [
         {"$set": {"submissions": _booked(epoch, booked)}},
         {"$set": {"billed": _BILLED, "bookedAt": "$$NOW"}},
     ]
 
 
-def from_cache(result: object, source: str, saved: int) -> Pipeline:
+def from_cache(twin: Document) -> Pipeline:
+    """The answer of an identical search, with the marks it bears."""
     fields: Document = _FINAL | {
         "status": TaskStatus.COMPLETED,
-        "result": {"$literal": result},
-        "cachedFrom": source,
-        "saved": saved,
+        "result": {"$literal": twin["result"]},
+        "flags": {"$literal": twin.get("flags", [])},
+        "simulated": twin.get("simulated", False),
+        "cachedFrom": twin["_id"],
+        "saved": twin.get("billed", 0),
         "startedAt": "$$NOW",
     }
     return [{"$set": fields}]
@@ -206,16 +221,26 @@ def give_up(why: str) -> Pipeline:
 
 def attach(run_id: str) -> Pipeline:
     """A person found the run at the provider: collect it."""
-    last = {"$arrayElemAt": ["$submissions.epoch", -1]}
-    booked = _booked(last, {"runId": run_id, "outcome": "accepted", "billed": 0})
-    fields = _GONE | {"status": TaskStatus.SUBMITTED, "runId": run_id, "announceAt": "$$NOW", "announced": 0}
-    return [{"$set": fields | {"submissions": booked}}]
+    return _to_collect({"$arrayElemAt": ["$submissions.epoch", -1]}, run_id)
 
 
-def unbooked(task_id: str, epoch: int) -> Document:
-    """A task on which how this submission ended has not been written yet."""
-    waiting = {"$in": ["pending", "accepted", "accepted_late", "unknown"]}
-    return {"_id": task_id, "submissions": {"$elemMatch": {"epoch": epoch, "outcome": waiting}}}
+WITHOUT_VERDICT = ("pending", "accepted", "accepted_late", "unknown")
+"""Outcomes of a submission that what it brought, or did not bring, may still replace."""
+WITHOUT_RUN = ("pending", "unknown")
+NOTHING_KNOWN = ("pending",)
+
+
+def unbooked(task_id: str, epoch: int, waiting: Sequence[str]) -> Document:
+    """A task on which this submission still has one of these outcomes."""
+    return {"_id": task_id, "submissions": {"$elemMatch": {"epoch": epoch, "outcome": {"$in": list(waiting)}}}}
+
+
+def _to_collect(epoch: Any, run_id: str) -> Pipeline:
+    """Free, to be collected by anybody under this run id; what the submission costs is open again."""
+    run = {"$literal": run_id}
+    fields = _GONE | {"status": TaskStatus.SUBMITTED, "runId": run, "announceAt": "$$NOW", "announced": 0}
+    booked = _booked(epoch, {"runId": run, "outcome": "accepted", "billed": 0})
+    return [{"$set": fields | {"notBefore": "$$NOW", "submissions": booked}}, {"$set": {"billed": _BILLED}}]
 
 
 def _requeue(seconds: float) -> Document:

@@ -70,7 +70,7 @@ class Runtime:
         try:
             claim = await self._claim(task_id, session_id)
             await ack()
-            reach("after_ack")
+            self._reach("after_ack")
         except BaseException:
             self._slots.release()
             raise
@@ -140,9 +140,9 @@ class Runtime:
         if parked:
             await self.ledger.put_off(task_id, parked)
             return None
-        reach("before_claim")
+        self._reach("before_claim")
         claim = await self.ledger.claim(task_id)
-        reach("after_claim")
+        self._reach("after_claim")
         if claim is None and await self.ledger.status(task_id) in FINAL:
             await self._announce_end(task_id, session_id, completed=True)
         return claim
@@ -163,9 +163,9 @@ class Runtime:
             if answer is None:
                 return
             answer = with_known_cost(answer, claim.cap)
-            reach("before_result_saved")
+            self._reach("before_result_saved")
             await self._persist(lambda: self.ledger.complete(claim, answer))
-            reach("after_result_saved")
+            self._reach("after_result_saved")
             self._count(answer, "completed")
             log.info("task_completed", billed=answer.usage.billed, attempt=claim.attempt)
             await self._announce_end(claim.task_id, SessionId(claim.session_id), completed=True)
@@ -176,14 +176,14 @@ class Runtime:
             return await self._collect(claim, claim.run_id, self.leases.monotonic())
         call = Call(claim.task_id, claim.attempt, claim.request, claim.hint)
         sent = self.leases.monotonic()
-        reach("before_post")
+        self._reach("before_post")
         reply = await self.adapter.submit(call, self.leases.fence(claim.claimed_at))
-        reach("after_post")
+        self._reach("after_post")
         await self.gate.answered()
         if isinstance(reply, Submitted):
             log.info("run_accepted", run_id=reply.run_id, attempt=claim.attempt)
             await self._persist(lambda: self.ledger.submitted(claim, reply.run_id))
-            reach("after_run_id_saved")
+            self._reach("after_run_id_saved")
             return await self._collect(claim, reply.run_id, sent)
         PROVIDER_SECONDS.labels(provider=self.adapter.provider).observe(self.leases.monotonic() - sent)
         return reply
@@ -255,7 +255,7 @@ class Runtime:
             await self.announcer.task_ended(task_id, session_id, completed=completed)
         except Unreachable as error:
             log.warning("announcement_lost", task_id=task_id, error=str(error))
-        reach("after_event")
+        self._reach("after_event")
 
     async def _persist(self, save: Callable[[], Awaitable[T]]) -> T:
         """Keep trying to save what the provider said, for as long as this process lives."""
@@ -279,6 +279,9 @@ class Runtime:
         PROVIDER_TOKENS.labels(provider=provider, direction="input").inc(usage.input_tokens)
         PROVIDER_TOKENS.labels(provider=provider, direction="output").inc(usage.output_tokens)
         PROVIDER_COST.labels(provider=provider).inc((usage.billed or 0) / 1_000_000)
+
+    def _reach(self, point: str) -> None:
+        reach(f"{self.adapter.provider}:{point}")
 
     def _done(self, work: asyncio.Task[None]) -> None:
         self._working.discard(work)
