@@ -19,6 +19,9 @@ _HASHTAGS = re.compile(r"^[ \t]*(?:ハッシュタグ|Hashtags)[ \t]*[:：][ \t]
 _ITEM = re.compile(r'<(\w+) number="(\d+)">(.*?)</\1>', re.DOTALL)
 _FIELD = re.compile(r"<(\w+)>([^<]*)</\1>")
 _TAG = re.compile(r"<[^<>]*>")
+_ABOUT = re.compile(
+    r"(?:([^、。「」\s]{2,40})」?について|\b(?:about|regarding)\s+([^.?!,;:]{3,60}?)(?=\s+(?:in|for|with|as|to)\b|[.?!,;:]|$))"
+)
 _JAPANESE = re.compile(r"[ぁ-んァ-ヶ]")
 _LIMITS = {"twitter": 280, "x": 280, "threads": 500, "instagram": 2200, "tiktok": 2200, "youtube": 5000, "note": 8000}
 _NO_DAY = date(2026, 1, 5)
@@ -67,6 +70,7 @@ class Brief:
 
 def read_brief(text: str) -> Brief:
     """Read a prompt. What it does not say is taken from its platform, or from what is usual."""
+    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair could not be sent back
     language = _language(text)
     question = _first(_QUESTION, text)
     theme = theme_of(_first(_THEME, text) or question or _opening(text), language)
@@ -97,12 +101,13 @@ def _language(text: str) -> Language:
 
 def _first(pattern: re.Pattern[str], text: str) -> str | None:
     found = pattern.search(text)
-    return found[1].strip() if found else None
+    return next(group for group in found.groups() if group).strip() if found else None
 
 
 def _opening(text: str) -> str:
-    """Return the first line: what a prompt without labels is about."""
-    return next((line.strip() for line in _TAG.sub("", text).split("\n") if line.strip()), "")
+    """Return what a prompt without labels is about: what its first line says it is, else the line."""
+    line = next((line.strip() for line in _TAG.sub("", text).split("\n") if line.strip()), "")
+    return _first(_ABOUT, line) or line
 
 
 def _day(text: str | None) -> date | None:

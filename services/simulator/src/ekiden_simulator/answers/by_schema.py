@@ -26,15 +26,13 @@ class Writer:
     def fill(self, schema: Schema, name: str = "") -> object:
         """Return a value of this schema for a property of this name."""
         schema = self._resolved(schema)
-        if "const" in schema:
-            return schema["const"]
         value = spoken(name, self.place) if name else UNSPOKEN
         fitted = self._fitted(value, schema)
-        return self._unspoken(schema, name) if fitted is UNSPOKEN else fitted
+        return self.invented(schema, name) if fitted is UNSPOKEN else fitted
 
-    def _unspoken(self, schema: Schema, name: str) -> object:
-        """Return what follows from the schema alone."""
-        if options := cast("list[object]", schema.get("enum", [])):
+    def invented(self, schema: Schema, name: str) -> object:
+        """Return what follows from the schema alone, with the name as a hint."""
+        if options := _options(schema):
             return options[self.position % len(options)]
         kinds = _kinds(schema)
         if "null" in kinds and self.depth > _DEEPEST:
@@ -67,8 +65,8 @@ class Writer:
         if self.depth > _DEEPEST:
             return []
         fewest, most = _bounds(schema)
-        items = cast("Schema", schema.get("items", {"type": "string"}))
-        return [self._at(index, name).fill(items) for index in range(max(fewest, min(COUNT, most)))]
+        items = self._resolved(cast("Schema", schema.get("items", {"type": "string"})))
+        return [self._at(index, name).invented(items, name) for index in range(max(fewest, min(COUNT, most)))]
 
     def _at(self, index: int, name: str) -> "Writer":
         """Go into an item of a list: in an outermost list each item has its own story, deeper it shares one."""
@@ -79,7 +77,7 @@ class Writer:
     def _fitted(self, value: object, schema: Schema) -> object:
         """Return a value in the form the schema wants, or `UNSPOKEN` when it cannot have that form."""
         kinds = _kinds(schema)
-        if value is UNSPOKEN or ("enum" in schema and value not in cast("list[object]", schema["enum"])):
+        if value is UNSPOKEN or ((options := _options(schema)) and value not in options):
             return UNSPOKEN
         match value:
             case None:
@@ -132,6 +130,11 @@ class Writer:
         for part in reference.removeprefix("#").strip("/").split("/"):
             found = cast("Schema", found).get(part, {}) if part else found
         return cast("Schema", found)
+
+
+def _options(schema: Schema) -> list[object]:
+    """The values a schema is limited to, none when it is not."""
+    return [schema["const"]] if "const" in schema else cast("list[object]", schema.get("enum", []))
 
 
 def _kinds(schema: Schema) -> dict[str, None]:

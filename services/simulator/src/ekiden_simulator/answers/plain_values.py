@@ -17,7 +17,7 @@ _LONG = frozenset(("body", "text", "article", "content", "description", "summary
 def text(schema: Mapping[str, object], name: str, story: Story, position: int) -> str:
     """Return a text on the theme that suits the property's name, within the schema's lengths."""
     longest = cast("int", schema.get("maxLength", 4000))
-    made = _text(schema, frozenset(word.lower() for word in _WORD.findall(name)), story, position)
+    made = _text(schema, _words(name), story, position)
     while len(made) < cast("int", schema.get("minLength", 0)):
         made += story.words["joins"]["sentence"] + _sentence(story, name, position + len(made))
     return made[:longest]
@@ -31,9 +31,14 @@ def number(schema: Mapping[str, object], name: str, position: int, *, whole: boo
     return int(value) if whole else round(value, 2)
 
 
+def _words(name: str) -> frozenset[str]:
+    """The words of a property's name in the singular: `sourceLinks` → source, link."""
+    return frozenset(word.lower().removesuffix("s") for word in _WORD.findall(name))
+
+
 def _text(schema: Mapping[str, object], words: frozenset[str], story: Story, position: int) -> str:
     form = schema.get("format")
-    described = frozenset(word.lower() for word in _WORD.findall(str(schema.get("description", "")))[:6])
+    described = _words(str(schema.get("description", ""))[:40])
     day = story.brief.day.isoformat()
     if form == "date-time":
         return f"{day}T09:00:00Z"

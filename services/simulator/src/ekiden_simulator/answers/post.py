@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ekiden_simulator.answers.quotes import inner
 from ekiden_simulator.answers.story import Story, short_date
 from ekiden_simulator.answers.theme import width
 
@@ -27,8 +28,8 @@ def visual_guide(story: Story) -> str:
     """Return what to show with the post, in the platform's own form."""
     pattern = story.words["layout"]["visuals"].get(story.brief.platform, "{visual}")
     heads = [point["head"] for point in story.format["points"]]
-    made = pattern.format(title=story.title, h1=heads[0], h2=heads[1], h3=heads[2], visual=story.format["visual"])
-    return _unnested(story, made)
+    title = inner(story.title, story.brief.language)
+    return pattern.format(title=title, h1=heads[0], h2=heads[1], h3=heads[2], visual=story.format["visual"])
 
 
 def _fitted(parts: list[Part], limit: int, measure: Callable[[str], int]) -> str:
@@ -58,16 +59,15 @@ def _short(story: Story) -> list[Part]:
 
 
 def _medium(story: Story) -> list[Part]:
-    bullets = [story.words["layout"]["bullet"].format(head=point["head"]) for point in story.format["points"]]
-    return [
-        Part(story.hook),
-        Part(story.format["intro"], 2),
-        Part("\n".join(bullets)),
-        Part(story.format["points"][-1]["text"], 1),
-        Part(story.format["close"], 3),
-        Part(story.call),
-        Part(" ".join(story.tags)),
-    ]
+    """The points in full where they fit, else as a list with a word on the last."""
+    pair, points = story.words["joins"]["pair"], story.format["points"]
+    full = [Part(f"{point['head'].rstrip('?')}{pair}{point['text']}") for point in points]
+    listed = "\n".join(story.words["layout"]["bullet"].format(head=point["head"]) for point in points)
+    for body in (full, [Part(listed), Part(points[-1]["text"], 1)]):
+        parts = [Part(story.hook), *body, Part(story.call), Part(" ".join(story.tags))]
+        if sum(len(part.text) + 2 for part in parts) <= story.brief.limit:
+            break
+    return [parts[0], Part(story.format["intro"], 2), *parts[1:-2], Part(story.format["close"], 3), *parts[-2:]]
 
 
 def _caption(story: Story) -> list[Part]:
@@ -169,17 +169,9 @@ def _cited(story: Story, kind: str, index: int = 0) -> str:
 
 
 def _quoted(story: Story, pattern: str, title: str, day: str | None, url: str) -> str:
-    inner = title.translate(_INNER[story.brief.language])
-    return pattern.format(source=inner, date=short_date(story.words, day), url=url)
+    return pattern.format(source=inner(title, story.brief.language), date=short_date(story.words, day), url=url)
 
 
-def _unnested(story: Story, text: str) -> str:
-    """A title that brings quotation marks of its own inside ours gets the inner kind."""
-    inner = story.title.translate(_INNER[story.brief.language])
-    return text.replace(story.title, inner)
-
-
-_INNER = {"ja": str.maketrans("「」", "『』"), "en": str.maketrans('"', "'")}
 _LAYOUTS: dict[str, Callable[[Story], list[Part]]] = {
     "twitter": _short,
     "x": _short,

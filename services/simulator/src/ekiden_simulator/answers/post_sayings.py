@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ekiden_simulator.answers.place import Place, Saying, Sayings
 from ekiden_simulator.answers.post import content, visual_guide
+from ekiden_simulator.answers.quotes import inner
 from ekiden_simulator.answers.sources import Source
 
 
@@ -47,7 +48,7 @@ def _evidence(place: Place) -> list[dict[str, str | None]]:
 
 
 def _opening(place: Place) -> str:
-    return place.story.words["plan"]["opening"].format(hook=place.story.hook)
+    return place.story.words["plan"]["opening"].format(hook=inner(place.story.hook, place.story.brief.language))
 
 
 _main_url = _from_source(lambda source: source.url)

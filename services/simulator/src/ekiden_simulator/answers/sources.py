@@ -30,7 +30,7 @@ def tagged_sources(text: str) -> list[Source]:
         url = unescape(known.get("url", ""))
         if url.startswith(("https://", "http://")) and url not in found:
             label = known.get("id") or f"S{len(found) + 1}"
-            found[url] = Source(label, " ".join(title.split()), url, known.get("date") or None)
+            found[url] = Source(label, title.strip(), url, known.get("date") or None)
     return list(found.values())
 
 

@@ -109,10 +109,14 @@ def month_name(words: Wording, day: date) -> str:
     return _dated(words, words["dates"]["month"], day)
 
 
+def month_and_year(words: Wording, day: date) -> str:
+    return _dated(words, words["dates"]["since"], day)
+
+
 def _dated(words: Wording, pattern: str, day: date) -> str:
     dates = words["dates"]
     weekday, month = dates["weekdays"][day.weekday()], dates["months"][day.month - 1]
-    return pattern.format(month=day.month, day=day.day, weekday=weekday, monthname=month)
+    return pattern.format(year=day.year, month=day.month, day=day.day, weekday=weekday, monthname=month)
 
 
 def _form(brief: Brief, index: int, shown: str | None) -> str:

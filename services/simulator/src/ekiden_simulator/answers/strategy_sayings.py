@@ -48,7 +48,7 @@ def _turned(items: list[_Item], start: int, count: int) -> list[_Item]:
 SAYINGS: Sayings = {
     "timing": lambda place: place.story.timing,
     "publishWindow": lambda place: place.story.timing,
-    "timeline": lambda place: place.story.words["timeline"],
+    "timeline": lambda place: place.story.words["timeline"][place.story.index % 3],
     "risks": _risks,
     "riskAssessment": _risk_assessment,
     "kpis": _kpis,

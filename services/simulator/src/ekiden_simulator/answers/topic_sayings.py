@@ -1,7 +1,11 @@
 """What is said while a theme is explored: questions, topics, how they are weighed, opportunities."""
 
+from datetime import timedelta
+
 from ekiden_simulator.answers.place import Place, Saying, Sayings, by_turn
-from ekiden_simulator.answers.story import COUNT, month_name
+from ekiden_simulator.answers.story import COUNT, month_and_year
+
+_LOOKED_BACK = timedelta(weeks=6)  # the same as the texts of `timeRange` say
 
 
 def _from_topic(name: str) -> Saying:
@@ -48,7 +52,8 @@ def _summary(place: Place) -> object:
 
 def _question(place: Place) -> str:
     story = place.story
-    return story.brief.weave(story.topic["question"], month=month_name(story.words, story.brief.day))
+    since = month_and_year(story.words, story.brief.day - _LOOKED_BACK)
+    return story.brief.weave(story.topic["question"], since=since)
 
 
 def _audience(place: Place) -> str:

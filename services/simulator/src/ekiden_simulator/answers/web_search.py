@@ -6,13 +6,14 @@ from datetime import timedelta
 from hashlib import blake2b
 
 from ekiden_simulator.answers.brief import Brief, read_brief
+from ekiden_simulator.answers.quotes import inner
 from ekiden_simulator.answers.story import categories, month_name, short_date
 from ekiden_simulator.answers.theme import shortened
 from ekiden_simulator.answers.wording import Finding
 from ekiden_simulator.chance import fraction
 
 _CATEGORY = re.compile(r"^[ \t]*(?:観点|Lens|Category)[ \t]*[:：][ \t]*(\w+)", re.MULTILINE)
-_AGES = ((2, 9), (5, 16), (9, 25), (16, 40))
+_AGES = ((2, 8), (9, 15), (16, 25), (26, 40))
 """Days before today, from and to, of the results in order: the newest first."""
 _QUERY_WIDTH = 120
 
@@ -78,7 +79,7 @@ def _report(brief: Brief, findings: list[Finding], results: list[SearchResult]) 
             phrases["finding"].format(
                 n=number,
                 sentence=finding["sentence"],
-                title=result.title,
+                title=inner(result.title, brief.language),
                 date=short_date(brief.words, result.date),
                 url=result.url,
             )

@@ -63,6 +63,7 @@ class Dates(TypedDict):
     dated: str
     weekdays: list[str]
     month: str
+    since: str
     months: list[str]
 
 
@@ -109,7 +110,7 @@ class Wording(TypedDict):
     lists: dict[str, list[str]]
     timing: list[str]
     dates: Dates
-    timeline: list[dict[str, str]]
+    timeline: list[list[dict[str, str]]]
     kpis: list[dict[str, str]]
     tips: list[str]
     risks: list[dict[str, str]]

@@ -1,0 +1,164 @@
+"""Answers for workflows the simulator has never seen: any schema, any prompt."""
+
+import json
+import time
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from ekiden_simulator.answers import complete, search
+
+JAPANESE = [
+    {"role": "system", "content": "あなたは料理の編集者です。"},
+    {"role": "user", "content": "テーマ: 一人暮らしの作り置き\n今日: 2026-11-22\n見出しを考えてください。"},
+]
+ENGLISH = [{"role": "user", "content": "Summarise what is new about urban beekeeping in three points."}]
+SOURCES = '\n<source id="S4" url="https://example.com/a" date="2026-11-01">A title</source>'
+TEXT = {"type": "string"}
+
+
+def made(properties, messages=ENGLISH, seed=1, defs=None):
+    schema: dict[str, object] = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+        "$defs": defs or {},
+    }
+    answer = json.loads(complete("some_name", schema, messages, seed))
+    Draft202012Validator(schema).validate(answer)
+    return answer
+
+
+def test_every_type_of_json_schema_is_answered():
+    answer = made(
+        {
+            "name": TEXT,
+            "stars": {"type": "integer", "minimum": 1, "maximum": 5},
+            "share": {"type": "number", "minimum": 0, "maximum": 1},
+            "ready": {"type": "boolean"},
+            "colour": {"type": "string", "enum": ["red", "green"]},
+            "kind": {"const": "report"},
+            "nothing": {"type": "null"},
+            "maybe": {"anyOf": [{"type": "null"}, {"type": "integer"}]},
+            "when": {"type": "string", "format": "date-time"},
+            "code": {"type": "string", "maxLength": 10},
+            "essay": {"type": "string", "minLength": 600},
+            "rows": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}, "minItems": 4},
+        }
+    )
+    assert len(answer["rows"]) == 4
+
+
+def test_what_has_a_saying_is_said_in_the_form_the_schema_wants():
+    answer = made(
+        {"kpis": {"type": "array", "items": TEXT}, "hashtags": TEXT, "score": TEXT, "hook": {"type": "integer"}}
+    )
+    assert all(isinstance(kpi, str) for kpi in answer["kpis"])
+    assert answer["hashtags"].count("#") >= 2
+    assert isinstance(answer["hook"], int)
+
+
+def test_a_list_of_objects_has_three_different_items():
+    rows = {"type": "object", "properties": {"headline": TEXT, "body": TEXT, "rank": {"type": "integer"}}}
+    items = made({"chapters": {"type": "array", "items": rows}})["chapters"]
+    assert len(items) == 3
+    assert len({item["headline"] for item in items}) == 3
+    assert len({item["body"] for item in items}) == 3
+
+
+def test_a_schema_that_refers_to_itself_comes_to_an_end():
+    node = {
+        "type": "object",
+        "properties": {"label": TEXT, "children": {"type": "array", "items": {"$ref": "#/$defs/n"}}},
+    }
+    started = time.perf_counter()
+    made({"tree": {"$ref": "#/$defs/n"}}, defs={"n": node})
+    assert time.perf_counter() - started < 5
+
+
+def test_a_plan_of_questions_has_exactly_three():
+    item = {"type": "object", "properties": {"question": TEXT}, "required": ["question"]}
+    assert len(made({"questions": {"type": "array", "items": item}}, JAPANESE)["questions"]) == 3
+    plain = made({"questions": {"type": "array", "items": TEXT}}, JAPANESE)["questions"]
+    assert len(set(plain)) == 3
+    assert all("一人暮らしの作り置き" in question for question in plain)
+
+
+def test_only_sources_in_the_prompt_are_cited():
+    shown = [{"role": "user", "content": ENGLISH[0]["content"] + SOURCES}]
+    wanted = {"sourceUrl": {"type": ["string", "null"]}, "links": {"type": "array", "items": TEXT}, "newsSource": TEXT}
+    answer = made(wanted, shown)
+    assert answer["sourceUrl"] == "https://example.com/a"
+    assert answer["newsSource"] == "A title"
+    assert set(answer["links"]) == {"https://example.com/a"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "theme"),
+    [
+        (ENGLISH[0]["content"], "urban beekeeping"),
+        ("養蜂の今について、三つの要点を書いてください。", "養蜂の今"),
+        ("Beekeeping", "Beekeeping"),
+    ],
+)
+def test_a_prompt_without_labels_is_about_what_its_first_line_says(prompt, theme):
+    assert theme in made({"title": TEXT}, [{"role": "user", "content": prompt}])["title"]
+
+
+def test_without_sources_nothing_is_cited():
+    answer = made({"sourceUrl": {"type": ["string", "null"]}, "url": TEXT, "sources": {"type": "array", "items": TEXT}})
+    assert answer == {"sourceUrl": None, "url": "", "sources": []}
+
+
+def test_addresses_outside_source_tags_are_taken_when_there_are_none():
+    shown = [{"role": "user", "content": "Topic: bees\nSee https://example.org/bees, and write."}]
+    assert made({"url": TEXT}, shown)["url"] == "https://example.org/bees"
+
+
+@pytest.mark.parametrize(("messages", "sign"), [(JAPANESE, "一人暮らしの作り置き"), (ENGLISH, "urban beekeeping")])
+def test_without_a_schema_the_answer_is_text_on_the_theme(messages, sign):
+    assert sign in complete("", {}, messages, 1)
+
+
+def test_the_answer_is_in_the_language_of_the_prompt():
+    assert "、" in made({"summary": TEXT}, JAPANESE)["summary"]
+    assert made({"summary": TEXT}, ENGLISH)["summary"].startswith("Interest in")
+
+
+def test_the_same_seed_and_messages_give_the_same_answer():
+    wanted = {"hook": TEXT, "content": TEXT, "score": {"type": "integer"}}
+    assert made(wanted, JAPANESE) == made(wanted, JAPANESE)
+
+
+def test_another_seed_may_choose_other_words():
+    assert len({made({"hook": TEXT}, JAPANESE, seed)["hook"] for seed in range(8)}) > 1
+
+
+@pytest.mark.parametrize(
+    "content", ["", " \n ", "<b>", "\ud83d", "テーマ: ", "{t} {0} %s", "今日: 9999-12-31\nテーマ: x"]
+)
+def test_no_prompt_is_too_odd(content):
+    made({"hook": TEXT, "content": TEXT, "timing": TEXT, "date": TEXT}, [{"role": "user", "content": content}])
+    assert search(content, 1).results
+
+
+def test_a_missing_content_is_no_prompt():
+    assert complete("", {}, [], 1)
+
+
+def test_a_large_prompt_is_answered_fast():
+    shown = [{"role": "user", "content": "Topic: bees\n" + SOURCES * 50 + "word " * 5000}]
+    wanted: dict[str, object] = {
+        "type": "object",
+        "properties": {"hook": TEXT, "content": TEXT, "kpis": {"type": "array", "items": TEXT}},
+    }
+    complete("x", wanted, shown, 1)
+    best = min(_seconds(lambda: complete("x", wanted, shown, 1)) for _ in range(20))
+    assert best < 0.01  # 2 ms where nobody else runs
+
+
+def _seconds(call):
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
