@@ -126,7 +126,8 @@ class Relay:
         reach("relay:before_save")
         after = decision.session
         if after.status is Status.COMPLETED and session.status is not Status.COMPLETED:
-            await self.drafts.create(make_drafts(after, workflow), self.clock.now())
+            simulated = await self.tasks.any_simulated(session.id)
+            await self.drafts.create(make_drafts(after, workflow), self.clock.now(), simulated=simulated)
             reach("relay:after_drafts")
         saved = await self.sessions.apply(session, decision, message)
         reach("relay:after_session_saved")

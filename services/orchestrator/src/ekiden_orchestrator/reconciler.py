@@ -5,7 +5,8 @@ one and a handler, can only repeat each other. A pass costs what moved, not what
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -75,10 +76,10 @@ class Reconciler:
             self._swept = self.clock.monotonic()
 
     def _watch_for_interruptions(self) -> None:
-        """After an interruption of our own passes, give the workers one lease's time to renew theirs."""
+        """After an interruption of our own passes, and a start is one, give the workers a lease's time to renew."""
         now = self.clock.monotonic()
         if now - self._passed > INTERRUPTED_SECONDS:
-            self._frees_from = now + LEASE_SECONDS if self._passed > float("-inf") else now
+            self._frees_from = now + LEASE_SECONDS
         self._passed = now
 
     async def _free_expired(self) -> None:
@@ -89,7 +90,8 @@ class Reconciler:
             log.warning("lease_ran_out", task_id=freed.task_id, status=freed.status)
             if freed.status is TaskStatus.OUTCOME_UNKNOWN:
                 OUTCOME_UNKNOWN.inc()
-                self._repaired("freed_unknown", await self.relay.look(freed.session_id))
+                with self._one_by_one(freed.session_id):
+                    self._repaired("freed_unknown", await self.relay.look(freed.session_id))
             else:
                 RECONCILER_REPAIRS.labels(cause="freed").inc()
 
@@ -108,8 +110,9 @@ class Reconciler:
 
     async def _retry_due(self) -> None:
         for session_id in await self.sessions.retries_due(self.clock.now()):
-            decision = await self.relay.say(session_id, lambda _: RetryDue(self.clock.now()))
-            self._repaired("retry_due", decision)
+            with self._one_by_one(session_id):
+                decision = await self.relay.say(session_id, lambda _: RetryDue(self.clock.now()))
+                self._repaired("retry_due", decision)
 
     async def _look_at_what_moved(self) -> None:
         """Sessions and tasks that moved between our mark and a little ago: was what follows from it done?"""
@@ -118,7 +121,8 @@ class Reconciler:
         if end <= start:
             return
         async for session_id in self.tasks.finished_between(start, end):
-            self._repaired("not_applied", await self.relay.look(session_id, late_bills=True))
+            with self._one_by_one(session_id):
+                self._repaired("not_applied", await self.relay.look(session_id, late_bills=True))
         await self._send_again(self.sessions.moved_between(start, end))
         self._mark = end
 
@@ -126,16 +130,18 @@ class Reconciler:
         """All sessions that are under way: nothing may stand still unseen, whatever was missed before."""
         now, stalled = self.clock.now(), 0
         async for session in self.sessions.moving():
-            decision = await self.relay.look_at(session)
-            self._repaired("not_applied", decision)
-            moved = decision is not None and decision.verdict is Verdict.MOVED
-            if not moved and await self._complete(session):
-                stalled += await self._stands_still(session, now)
+            with self._one_by_one(session.id):
+                decision = await self.relay.look_at(session)
+                self._repaired("not_applied", decision)
+                moved = decision is not None and decision.verdict is Verdict.MOVED
+                if not moved and await self._complete(session):
+                    stalled += await self._stands_still(session, now)
         SESSIONS_STALLED.set(stalled)
 
     async def _send_again(self, sessions: AsyncIterator[Session]) -> None:
         async for session in sessions:
-            await self._complete(session)
+            with self._one_by_one(session.id):
+                await self._complete(session)
 
     async def _complete(self, session: Session) -> bool:
         """Create what a session waits for and the ledger does not have. True when nothing was missing."""
@@ -154,6 +160,16 @@ class Reconciler:
         RECONCILER_REPAIRS.labels(cause="stalled").inc()
         await self.relay.look(session.id)
         return True
+
+    @contextmanager
+    def _one_by_one(self, session_id: SessionId) -> Generator[None]:
+        """One session that cannot be repaired, because of a bug or of what it has become, holds up no other."""
+        try:
+            yield
+        except Unreachable:
+            raise
+        except Exception:
+            log.exception("session_not_reconciled", session_id=session_id)
 
     def _repaired(self, cause: str, decision: Decision | None) -> None:
         if decision is not None and decision.verdict is Verdict.MOVED:

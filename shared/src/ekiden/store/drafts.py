@@ -15,10 +15,14 @@ class DraftStore:
     def __init__(self, database: Database) -> None:
         self._drafts = database.journaled("drafts")
 
-    async def create(self, drafts: Sequence[Draft], now: datetime) -> None:
-        """Store drafts; those that are there already keep what a person made of them."""
+    async def create(self, drafts: Sequence[Draft], now: datetime, *, simulated: bool) -> None:
+        """Store drafts; those that are there already keep what a person made of them.
+
+        `simulated` marks those that rest on an answer of the simulator.
+        """
         writes = [
-            UpdateOne({"_id": draft.id}, {"$setOnInsert": _document(draft, now)}, upsert=True) for draft in drafts
+            UpdateOne({"_id": draft.id}, {"$setOnInsert": _document(draft, now, simulated)}, upsert=True)
+            for draft in drafts
         ]
         with away():
             await self._drafts.bulk_write(writes, ordered=False)
@@ -37,7 +41,7 @@ class DraftStore:
             )
 
 
-def _document(draft: Draft, now: datetime) -> Document:
+def _document(draft: Draft, now: datetime, simulated: bool) -> Document:
     generation = int(draft.id.rsplit(".g", 1)[1].split(".")[0])
     return {
         "session": draft.session,
@@ -47,5 +51,6 @@ def _document(draft: Draft, now: datetime) -> Document:
         "flags": list(draft.flags),
         "status": "DRAFT",
         "editedContent": None,
+        "simulated": simulated,
         "createdAt": now,
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 
 from ekiden.domain.ids import Micros, SessionId, TaskId, TaskName
@@ -141,6 +142,11 @@ class TaskStore:
         with away():
             return await self._journaled.find_one({"_id": task_id, "sessionId": session_id})
 
+    async def any_simulated(self, session_id: SessionId) -> bool:
+        """Whether the simulator answered any task of a session."""
+        with away():
+            return await self._journaled.find_one({"sessionId": session_id, "simulated": True}, {"_id": 1}) is not None
+
     async def median_seconds(self, provider: Provider) -> float | None:
         """How long the last hundred calls of a provider took, from sending to answer. None before the first."""
         query = {"provider": provider, "status": TaskStatus.COMPLETED, "cachedFrom": None}
@@ -177,17 +183,19 @@ class TaskStore:
     async def _free(self, task: Mapping[str, Any]) -> Freed | None:
         """One task, if it is still as it was found and its lease has run out by the database's clock."""
         held = {"_id": task["_id"], "epoch": task["epoch"], "status": task["status"]}
-        expired = {"$expr": {"$lt": ["$leaseUntil", "$$NOW"]}}
+        expired = {"leaseUntil": {"$type": "date"}, "$expr": {"$lt": ["$leaseUntil", "$$NOW"]}}
         if task["status"] == TaskStatus.SUBMITTED:
-            pipeline, status = write.let_go(), TaskStatus.SUBMITTED
+            pipeline = write.let_go()
         else:
             unknown = 1 + sum(1 for s in task["submissions"] if s["outcome"] == "unknown")
             resend = isinstance(after_unknown(unknown, UnknownOutcome(task["onUnknown"])), Again)
             pipeline = write.free_processing(task["epoch"], task["cap"], resend=resend)
-            status = TaskStatus.QUEUED if resend else TaskStatus.OUTCOME_UNKNOWN
-        done = await self._journaled.update_one(held | expired, pipeline)
-        if not done.matched_count:
+        freed = await self._journaled.find_one_and_update(
+            held | expired, pipeline, {"status": 1}, return_document=ReturnDocument.AFTER
+        )
+        if freed is None:
             return None
+        status = TaskStatus(freed["status"])
         return Freed(TaskId(task["_id"]), SessionId(task["sessionId"]), Provider(task["provider"]), status)
 
 
