@@ -12,6 +12,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
 from ekiden_native import Stack
+from ekiden_native.errors import NotRunning
 
 SESSIONS = "/api/viral/cot-session"
 ENDED = {"COMPLETED", "FAILED", "CANCELLED"}
@@ -57,18 +58,38 @@ class Arena:
         answer.raise_for_status()
         return answer.json()
 
-    async def until_at(self, session_id: str, position: str) -> None:
-        """Wait until a session is at `1.EXECUTE` with a call of that step on its way."""
+    async def until_at(self, session_id: str, position: str) -> bool:
+        """Wait until a session is at `1.EXECUTE` with its calls on their way. False when it is past it.
 
-        async def there() -> bool:
-            found = await self.database["sessions"].find_one({"_id": session_id}, {"position": 1})
-            if not found or found["position"] != position:
+        Searches are on their way when all of them have a run id: before that a kill leaves an unknown outcome.
+        """
+        phase, step = position.split(".")
+        here = {"sessionId": session_id, "phase": int(phase), "step": step}
+        under_way = {"runId": {"$ne": None}} if step == "EXECUTE" else {"epoch": {"$gt": 0}}
+
+        async def there() -> str | None:
+            found = await self.database["sessions"].find_one({"_id": session_id}, {"position": 1, "steps": 1})
+            if not found:
+                return None
+            if found["steps"].get(f"{phase}{step[0]}", {}).get("result") is not None:
+                return "past"
+            ordered = len(found["steps"].get(f"{phase}{step[0]}", {}).get("tasks", ()))
+            begun = await self.database["tasks"].count_documents(here | under_way)
+            return "there" if ordered and begun >= ordered else None
+
+        return await self.until(there, f"{session_id} is at {position}") == "there"
+
+    async def kill(self, service: str) -> None:
+        """SIGKILL a process, as soon as there is one to kill."""
+
+        async def killed() -> bool:
+            try:
+                await asyncio.to_thread(self.stack.kill, service)
+            except NotRunning:
                 return False
-            phase, step = position.split(".")
-            query = {"sessionId": session_id, "phase": int(phase), "step": step, "epoch": {"$gt": 0}}
-            return await self.database["tasks"].find_one(query) is not None
+            return True
 
-        await self.until(there, f"{session_id} is at {position}")
+        await self.until(killed, f"{service} was killed")
 
     async def until_ended(self, session_ids: Iterable[str], timeout: float = 120.0) -> list[Row]:
         """The sessions' documents when all have ended."""

@@ -1,0 +1,1 @@
+"""The `ekiden` command, and a typed client of the gateway for whoever else needs one."""

@@ -92,18 +92,18 @@ def completion(reply: Reply, request: Mapping[str, object], model: str) -> Compl
     try:
         body = cast("dict[str, Any]", reply.json)
         choice: dict[str, Any] = body["choices"][0]
-        message: dict[str, Any] = choice["message"]
+        refused, content = choice["message"].get("refusal"), choice["message"].get("content")
+        finish = choice.get("finish_reason")
         usage = _usage(body, model, simulated="x-ekiden-simulator" in reply.headers)
-    except (KeyError, IndexError, TypeError) as error:
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise OutcomeUnknown(f"a 2xx that cannot be read: {error!r}") from error
-    if message.get("refusal"):
-        raise RequestRejected(f"the model refused: {message['refusal']}", billed=usage.billed)
-    finish = choice.get("finish_reason")
+    if refused:
+        raise RequestRejected(f"the model refused: {refused}", billed=usage.billed)
     if finish == "content_filter":
         raise RequestRejected("the content filter stopped the answer", billed=usage.billed)
     if finish == "length":
         raise InvalidOutput("the answer was cut off at max_completion_tokens: be briefer", billed=usage.billed)
-    result = _result(str(message.get("content") or ""), request, usage)
+    result = _result(str(content or ""), request, usage)
     return Completed(result, body, usage)
 
 
@@ -129,9 +129,13 @@ def refusal(reply: Reply) -> ProviderError:
 
 
 def _usage(body: Mapping[str, Any], model: str, *, simulated: bool) -> Usage:
-    counted: Mapping[str, Any] = body["usage"]
+    """What the call cost. An answer that can be read is kept also when its usage cannot: the cost is not known then."""
     answered_by = str(body.get("model", model))
-    billed, said = price(counted, answered_by)
+    try:
+        counted: Mapping[str, Any] = body["usage"]
+        billed, said = price(counted, answered_by)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Usage(billed=None, price="usage not given", model=answered_by, simulated=simulated)
     return Usage(
         input_tokens=int(counted["prompt_tokens"]),
         output_tokens=int(counted["completion_tokens"]),

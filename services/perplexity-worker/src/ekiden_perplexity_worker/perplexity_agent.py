@@ -4,6 +4,7 @@ The wire as of November 2026: https://docs.perplexity.ai/docs/agent-api. Sonar i
 unknown field is a 400. Failure is in the body's `status`, not in the HTTP code. A lost submit cannot be found again.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -25,7 +26,7 @@ from ekiden.worker.adapter import Call, Running, Submitted
 from ekiden.worker.http import ProviderClient, Reply
 from ekiden.worker.lease import Fence
 from ekiden.worker.ledger import Completed, Usage
-from ekiden.worker.refusal import epoch_of, error_object, retry_after, server_error
+from ekiden.worker.refusal import epoch_of, error_object, is_number, retry_after, server_error
 
 SUBMIT_SECONDS = 30.0
 """Ninety times the usual 0.35 s (recorded 2026-10): past it the outcome is unknown anyway."""
@@ -105,10 +106,10 @@ def verdict(body: Mapping[str, Any], *, simulated: bool) -> Completed | Running:
         raise ProviderUnavailable(f"a run with the status {status!r}")
     text, sources = "\n".join(_texts(body)), list(_sources(body))[:MOST_SOURCES]
     flags = [name for name, seen in (("incomplete", status == "incomplete"), ("no_sources", not sources)) if seen]
-    counted: Mapping[str, Any] = body.get("usage") or {}
+    counted = _part(body, "usage")
     usage = Usage(
-        input_tokens=int(counted.get("input_tokens") or 0),
-        output_tokens=int(counted.get("output_tokens") or 0),
+        input_tokens=_count(counted, "input_tokens"),
+        output_tokens=_count(counted, "output_tokens"),
         billed=Micros(billed) if billed is not None else None,
         price="usage.cost.total_cost of the answer",
         model=str(body.get("model") or ""),
@@ -120,10 +121,10 @@ def verdict(body: Mapping[str, Any], *, simulated: bool) -> Completed | Running:
 
 def cost(body: Mapping[str, Any]) -> int | None:
     """Micro-dollars from `usage.cost.total_cost`; None when the provider does not say, as after a cancel."""
-    usage: Mapping[str, Any] = body.get("usage") or {}
-    cost: Mapping[str, Any] = usage.get("cost") or {}
-    total = cost.get("total_cost")
-    return round(float(total) * 1_000_000) if isinstance(total, int | float) else None
+    total: object = _part(_part(body, "usage"), "cost").get("total_cost")
+    if not isinstance(total, int | float) or not math.isfinite(total) or total < 0:
+        return None
+    return round(total * 1_000_000)
 
 
 def refusal(reply: Reply) -> ProviderError:
@@ -153,7 +154,7 @@ def _reset(reply: Reply) -> float | None:
     """The delay after a 429: `x-ratelimit-reset` is Unix seconds here, compared with the answer's own date."""
     said = retry_after(reply)
     reset, now = reply.headers.get("x-ratelimit-reset"), epoch_of(reply.headers.get("date"))
-    if said is not None or reset is None or now is None or not reset.isdigit():
+    if said is not None or reset is None or now is None or not is_number(reset):
         return said
     return max(0.0, float(reset) - now) or None
 
@@ -163,7 +164,7 @@ def _texts(body: Mapping[str, Any]) -> Iterator[str]:
         if item.get("type") == "message":
             for part in _list(item, "content"):
                 if part.get("type") == "output_text":
-                    yield part.get("text") or ""
+                    yield str(part.get("text") or "")
 
 
 def _sources(body: Mapping[str, Any]) -> Iterator[dict[str, object]]:
@@ -180,8 +181,22 @@ def _sources(body: Mapping[str, Any]) -> Iterator[dict[str, object]]:
 
 
 def _list(part: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """A list that may be absent or null, as the API's sparse bodies have it."""
-    return part.get(name) or []
+    """A list of objects that may be absent or null, as the API's sparse bodies have it."""
+    found = cast("object", part.get(name))
+    if not isinstance(found, list):
+        return []
+    return [cast("Mapping[str, Any]", one) for one in cast("list[object]", found) if isinstance(one, dict)]
+
+
+def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object that may be absent or null. What was bought is never lost to an odd field."""
+    found = cast("object", body.get(name))
+    return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _count(counted: Mapping[str, Any], name: str) -> int:
+    found = cast("object", counted.get(name))
+    return found if isinstance(found, int) else 0
 
 
 def _field(reply: Reply, name: str) -> object:

@@ -50,17 +50,22 @@ class Publisher:
             return
         try:
             await topology.declare_at(self._url)
-            self._connection = await aio_pika.connect_robust(
+            connection = await aio_pika.connect_robust(
                 topology.with_heartbeat(self._url),
                 reconnect_interval=topology.RECONNECT_SECONDS,
                 timeout=topology.PUBLISH_SECONDS,
             )
-            self._confirmed = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        except _FAILURES as error:
+            raise Unreachable(f"the broker does not answer: {error}") from error
+        try:
+            self._confirmed = await connection.channel(publisher_confirms=True, on_return_raises=True)
             self._commands = await self._confirmed.get_exchange(topology.COMMANDS, ensure=False)
             self._events = await self._confirmed.get_exchange(topology.EVENTS, ensure=False)
-            live = await self._connection.channel(publisher_confirms=False)
+            live = await connection.channel(publisher_confirms=False)
             self._live = await live.get_exchange(topology.EVENTS, ensure=False)
+            self._connection = connection
         except _FAILURES as error:
+            await connection.close()  # half made: the next call begins anew
             raise Unreachable(f"the broker does not answer: {error}") from error
 
     async def close(self) -> None:

@@ -276,31 +276,32 @@ def _rule(apply: Callable[..., Decision], *to: Situation) -> Rule:
 
 
 _S = Situation
-_ANYWHERE_AHEAD = (_S.ACTIVE, _S.APPROVAL, _S.BUDGET, _S.COMPLETED)
-_AGAIN = _rule(_retry, _S.ACTIVE, _S.BUDGET, _S.APPROVAL)
-_RESTART = _rule(_restart, *_ANYWHERE_AHEAD)
+_AHEAD = (_S.ACTIVE, _S.APPROVAL, _S.BUDGET)
+_FINISHED = (*_AHEAD, _S.COMPLETED, _S.RETRY, _S.FAILED)
+_AGAIN = _rule(_retry, _S.ACTIVE, _S.BUDGET)
+_RESTART = _rule(_restart, *_AHEAD)
 _CANCEL = _rule(_cancel, _S.CANCELLED)
 _STAY = _rule(_repeat)
 _SETTLE = _rule(_settle_only)
 
 RULES: Mapping[tuple[Situation, type[Message]], Rule] = {
-    (_S.PENDING, Start): _rule(_begin, *_ANYWHERE_AHEAD),
+    (_S.PENDING, Start): _rule(_begin, *_AHEAD),
     (_S.ACTIVE, Start): _STAY,
     (_S.RETRY, Start): _STAY,
     (_S.COMPLETED, Start): _STAY,
     (_S.FAILED, Start): _AGAIN,
     (_S.ACTIVE, Continue): _rule(_continue_running),
     (_S.COMPLETED, Continue): _STAY,
-    (_S.APPROVAL, Continue): _rule(_pass_gate, *_ANYWHERE_AHEAD),
-    (_S.BUDGET, Continue): _rule(_pass_budget, *_ANYWHERE_AHEAD),
+    (_S.APPROVAL, Continue): _rule(_pass_gate, *_AHEAD),
+    (_S.BUDGET, Continue): _rule(_pass_budget, *_AHEAD),
     (_S.RETRY, Continue): _AGAIN,
     (_S.PAUSED, Continue): _rule(_resume, _S.ACTIVE),
     (_S.RETRY, RetryDue): _AGAIN,
     **{(s, RetryDue): _STAY for s in _S if s is not _S.RETRY},
     (_S.RETRY, Retry): _AGAIN,
     (_S.FAILED, Retry): _AGAIN,
-    (_S.ACTIVE, Look): _rule(_look, *_ANYWHERE_AHEAD, _S.UNKNOWN, _S.RETRY, _S.FAILED),
-    (_S.UNKNOWN, Look): _rule(_look, *_ANYWHERE_AHEAD, _S.RETRY, _S.FAILED),
+    (_S.ACTIVE, Look): _rule(_look, *_FINISHED, _S.UNKNOWN),
+    (_S.UNKNOWN, Look): _rule(_look, *_FINISHED),
     **{(s, Look): _SETTLE for s in _S if s not in {_S.ACTIVE, _S.UNKNOWN}},
     **{(s, RestartPhase): _RESTART for s in _S if s not in {_S.PENDING, _S.CANCELLED}},
     (_S.UNKNOWN, Resend): _rule(_resend, _S.ACTIVE, _S.BUDGET),

@@ -46,8 +46,18 @@ class MongoLedger:
         self._cache_seconds = cache_seconds
         self._held: dict[TaskId, int] = {}
         """What is in hand, with its epoch. Only this is renewed: a claim whose reply was lost must run out."""
+        self._claiming: set[TaskId] = set()
 
     async def claim(self, task_id: TaskId) -> Claim | None:
+        if task_id in self._held or task_id in self._claiming:
+            return None
+        self._claiming.add(task_id)
+        try:
+            return await self._claim(task_id)
+        finally:
+            self._claiming.discard(task_id)
+
+    async def _claim(self, task_id: TaskId) -> Claim | None:
         asked = time.monotonic()
         free = write.free(task_id)
         try:
@@ -57,8 +67,7 @@ class MongoLedger:
             if found is None:
                 await self.put_off(task_id, BUSY_SECONDS)
                 return None
-        if found is None and task_id not in self._held:
-            # Ours already, and never handed out: the reply to an earlier claim was lost, and nothing was sent.
+        if found is None:  # ours already, but not in hand: the reply to a claim was lost, and nothing was sent by it
             found = await self._take(write.mine(task_id, self._worker), write.renew())
         if found is None:
             return None

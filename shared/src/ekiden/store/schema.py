@@ -7,6 +7,12 @@ from ekiden.store.database import Database, away
 INDEXES: dict[str, list[IndexModel]] = {
     "sessions": [
         IndexModel([("owner", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="list"),
+        IndexModel(
+            [("owner", ASCENDING), ("idempotency.key", ASCENDING)],
+            name="one_session_of_an_idempotency_key",
+            unique=True,
+            partialFilterExpression={"idempotency.key": {"$type": "string"}},
+        ),
         IndexModel([("movedAt", ASCENDING)], name="reconcile_what_moved"),
         IndexModel([("status", ASCENDING), ("_id", ASCENDING)], name="reconcile_all_moving"),
         IndexModel(

@@ -1,7 +1,7 @@
 """The sessions: the only path to write one is `SessionStore.apply`, and it writes only what `decide` returned."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,17 +22,27 @@ LARGEST_BYTES = 8 * 1024 * 1024
 MOVING = [Status.THINKING, Status.EXECUTING, Status.INTEGRATING, Status.WAITING]
 
 
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """What a client called its request, and what the request said, so that the same one is not done twice."""
+
+    key: str
+    fingerprint: str
+
+
 class SessionStore:
     def __init__(self, database: Database) -> None:
         self._sessions = database.journaled("sessions")
 
-    async def create(self, session: Session) -> bool:
-        """Store a new session. False when one of that id is there already."""
+    async def create(self, session: Session, idempotency: Idempotency | None = None) -> bool:
+        """Store a new session. False when one of that id, or of that owner and idempotency key, is there already."""
         created = {"type": "SessionCreated", "phase": None, "step": None, "detail": ""}
         document = to_document(session) | {
             "history": [_entry(session, "Create", [created], session.created_at)],
             "movedAt": session.created_at,
         }
+        if idempotency is not None:
+            document["idempotency"] = {"key": idempotency.key, "fingerprint": idempotency.fingerprint}
         try:
             with away():
                 await self._sessions.insert_one(document)
@@ -76,6 +86,20 @@ class SessionStore:
         """The whole document, history included, for those who show it."""
         with away():
             return await self._sessions.find_one({"_id": session_id})
+
+    async def created_under(self, owner: str, key: str) -> tuple[SessionId, Idempotency] | None:
+        """The session that an owner's request of this idempotency key created."""
+        query = {"owner": owner, "idempotency.key": {"$eq": key, "$type": "string"}}  # as the partial index has it
+        with away():
+            found = await self._sessions.find_one(query, {"idempotency": 1})
+        return (SessionId(found["_id"]), Idempotency(**found["idempotency"])) if found else None
+
+    async def history(self, session_id: SessionId, after: int) -> list[Document] | None:
+        """The history entries behind a version, oldest first. None when there is no such session."""
+        news = {"$filter": {"input": "$history", "as": "entry", "cond": {"$gt": ["$$entry.version", after]}}}
+        with away():
+            found = await self._sessions.find_one({"_id": session_id}, {"_id": 1, "history": news})
+        return found["history"] if found else None
 
     async def page(self, filters: Mapping[str, Any], before: tuple[datetime, str] | None, limit: int) -> list[Document]:
         """Newest first, from behind the session created at `before`; without results and history."""

@@ -71,8 +71,8 @@ def held_by(worker: str, task_ids: list[str]) -> Document:
 
 
 def mine(task_id: str, worker: str) -> Document:
-    """A task that the database says this worker has claimed and sent nothing for."""
-    return {"_id": task_id, "worker": worker, "status": TaskStatus.PROCESSING}
+    """A task that the database says this worker has claimed, whatever the worker knows of it."""
+    return {"_id": task_id, "worker": worker, "status": {"$in": _HELD}}
 
 
 def claimed(task_id: str, worker: str, epoch: int) -> Document:

@@ -49,7 +49,7 @@ def ending_of(error: ProviderError, verdict: Verdict, cap: Micros) -> Ended:
     return Ended(
         outcome=outcome_of(error),
         error=type(error).__name__,
-        message=str(error)[:2000],
+        message=str(error)[:2000].encode("utf-8", "replace").decode(),  # a provider's text may hold half a character
         billed=cap if error.billed is None else Micros(error.billed),
         again_seconds=verdict.delay_seconds if isinstance(verdict, Again) else None,
         ask=isinstance(verdict, Ask),

@@ -80,9 +80,9 @@ class ProviderClient:
         """
         try:
             return await self._exchange("POST", path, body, deadline_seconds, headers or {}, fence)
-        except httpx.InvalidURL as error:
-            raise RequestRejected(f"the provider's address is wrong: {error}") from error
-        except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as error:
+            if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol) and not fence.passed:
+                raise RequestRejected(f"the provider's address is wrong: {error}") from error
             raise _broken(error, sent=fence.passed) from error
 
     async def ask(self, method: str, path: str, *, deadline_seconds: float) -> Reply:

@@ -18,16 +18,26 @@ class Leases:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._renewed = monotonic()
+        self._lost_up_to = float("-inf")
 
     def monotonic(self) -> float:
         return self._monotonic()
 
     def renewed(self, asked: float) -> None:
-        """A renewal that was sent at `asked` has been answered."""
+        """A renewal that was sent at `asked` has been answered.
+
+        It renews what was still held. After a gap of a whole lease that may leave out what was claimed before: it
+        may have been freed meanwhile, so nothing is sent by those claims any more.
+        """
+        now = self._monotonic()
+        if now - self._renewed >= LEASE_SECONDS:
+            self._lost_up_to = now - LEASE_SECONDS
         self._renewed = max(self._renewed, asked)
 
     def safe(self, claimed_at: float) -> bool:
         """Whether a claim made at `claimed_at` is young enough to send by."""
+        if claimed_at <= self._lost_up_to:
+            return False
         return self._monotonic() - max(claimed_at, self._renewed) < LEASE_SECONDS * SAFE_PART
 
     @property

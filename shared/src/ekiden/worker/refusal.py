@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
@@ -36,10 +36,10 @@ def server_error(reply: Reply, error: Mapping[str, Any] | None) -> ProviderUnava
 
 def retry_after(reply: Reply) -> float | None:
     """The delay the provider asks for, in seconds, from the headers or else the message. None when it says none."""
-    if (milliseconds := reply.headers.get("retry-after-ms")) and _is_number(milliseconds):
+    if (milliseconds := reply.headers.get("retry-after-ms")) and is_number(milliseconds):
         return float(milliseconds) / 1000
     if header := reply.headers.get("retry-after"):
-        if _is_number(header):
+        if is_number(header):
             return max(0.0, float(header))
         return _until(header, reply.headers.get("date"))
     if found := _TRY_AGAIN.search(reply.text):
@@ -56,23 +56,20 @@ def _until(moment: str, now: str | None) -> float | None:
     """Seconds between two HTTP dates of the same answer: the provider's clock is compared with itself only."""
     if now is None:
         return None
-    try:
-        end, start = parsedate_to_datetime(moment), parsedate_to_datetime(now)
-    except ValueError:
-        return None
-    return max(0.0, (end - start).total_seconds())
+    end, start = epoch_of(moment), epoch_of(now)
+    return None if end is None or start is None else max(0.0, end - start)
 
 
 def epoch_of(header_date: str | None) -> float | None:
-    """The Unix time of an answer's own Date header."""
+    """The Unix time of an HTTP date, such as an answer's own Date header. None when it is none."""
     if header_date is None:
         return None
     try:
         moment: datetime = parsedate_to_datetime(header_date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return moment.timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"\d+(?:\.\d+)?", text.strip()) is not None
+def is_number(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,15}(?:\.[0-9]+)?", text.strip()) is not None

@@ -17,7 +17,7 @@ from ekiden.broker.publisher import Announcer
 from ekiden.crashpoints import reach
 from ekiden.domain.ids import SessionId, TaskId
 from ekiden.domain.messages import FINAL
-from ekiden.errors import NotBought, OutcomeUnknown, ProviderError, Unreachable
+from ekiden.errors import InvalidOutput, NotBought, OutcomeUnknown, ProviderError, Unreachable
 from ekiden.metrics import (
     OUTCOME_UNKNOWN,
     PROVIDER_COST,
@@ -57,6 +57,7 @@ class Runtime:
     leases: Leases = field(default_factory=Leases)
     _working: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _collecting: dict[TaskId, str] = field(default_factory=dict[TaskId, str])
+    _cancelling: dict[TaskId, asyncio.Task[None]] = field(default_factory=dict[TaskId, asyncio.Task[None]])
     _waiting: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -69,27 +70,31 @@ class Runtime:
             await self._slots.acquire()
         try:
             claim = await self._claim(task_id, session_id)
-            await ack()
-            self._reach("after_ack")
         except BaseException:
             self._slots.release()
             raise
-        if claim is None:
-            self._slots.release()
-            return
-        work = asyncio.create_task(self._work(claim))
-        self._working.add(work)
-        work.add_done_callback(self._done)
+        try:
+            await ack()
+            self._reach("after_ack")
+        finally:  # what is claimed is worked on, whatever becomes of the acknowledgement
+            if claim is None:
+                self._slots.release()
+            else:
+                self._begin(claim)
 
     async def renew_forever(self) -> None:
         """Extend all leases, two seconds after the last time; pass on what is to be cancelled."""
         while True:
             asked = self.leases.monotonic()
-            with suppress(Unreachable):
+            try:
                 cancelled = await self.ledger.renew()
                 self.leases.renewed(asked)
                 for task_id in cancelled:
-                    await self._cancel_at_provider(task_id)
+                    self._begin_to_cancel(task_id)
+            except Unreachable as error:
+                log.warning("not_renewed", error=str(error))
+            except Exception:
+                log.exception("renewal_crashed")
             await asyncio.sleep(RENEW_SECONDS)
 
     async def stop(self, grace_seconds: float) -> None:
@@ -101,9 +106,10 @@ class Runtime:
         self.stop_claiming()
         if self._working:
             await asyncio.wait(self._working, timeout=grace_seconds)
-        for work in list(self._working):
+        left = [*self._working, *self._cancelling.values()]
+        for work in left:
             work.cancel()
-        await asyncio.gather(*self._working, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
         await self.adapter.close()
 
     def stop_claiming(self) -> None:
@@ -149,6 +155,11 @@ class Runtime:
 
     # ── after it ─────────────────────────────────────────────────────────────────────────────────────────
 
+    def _begin(self, claim: Claim) -> None:
+        work = asyncio.create_task(self._work(claim))
+        self._working.add(work)
+        work.add_done_callback(self._done)
+
     async def _work(self, claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(session_id=claim.session_id, task_id=claim.task_id):
             try:
@@ -164,8 +175,14 @@ class Runtime:
                 return
             answer = with_known_cost(answer, claim.cap)
             self._reach("before_result_saved")
-            await self._persist(lambda: self.ledger.complete(claim, answer))
+            try:
+                await self._persist(lambda: self.ledger.complete(claim, answer))
+            except Exception as error:
+                log.exception("answer_not_storable")
+                await self._end(claim, InvalidOutput(f"no answer to store: {error!r}", billed=answer.usage.billed))
+                return
             self._reach("after_result_saved")
+            await self._answered()
             self._count(answer, "completed")
             log.info("task_completed", billed=answer.usage.billed, attempt=claim.attempt)
             await self._announce_end(claim.task_id, SessionId(claim.session_id), completed=True)
@@ -179,11 +196,11 @@ class Runtime:
         self._reach("before_post")
         reply = await self.adapter.submit(call, self.leases.fence(claim.claimed_at))
         self._reach("after_post")
-        await self.gate.answered()
         if isinstance(reply, Submitted):
             log.info("run_accepted", run_id=reply.run_id, attempt=claim.attempt)
             await self._persist(lambda: self.ledger.submitted(claim, reply.run_id))
             self._reach("after_run_id_saved")
+            await self._answered()
             return await self._collect(claim, reply.run_id, sent)
         PROVIDER_SECONDS.labels(provider=self.adapter.provider).observe(self.leases.monotonic() - sent)
         return reply
@@ -215,6 +232,13 @@ class Runtime:
             self._collecting.pop(claim.task_id, None)
         return None
 
+    async def _answered(self) -> None:
+        """Tell the gate, after what was answered is safe: nothing that goes wrong here may cost an answer."""
+        try:
+            await self.gate.answered()
+        except Exception:
+            log.exception("gate_crashed")
+
     async def _end(self, claim: Claim, error: ProviderError) -> None:
         """Save how a submission ended without an answer, tell who must know, and start again what may at once."""
         provider = self.adapter.provider
@@ -240,6 +264,13 @@ class Runtime:
             log.warning("outcome_unknown", at_risk=claim.cap)
         await self._announce_end(claim.task_id, session_id, completed=False)
 
+    def _begin_to_cancel(self, task_id: TaskId) -> None:
+        """Beside the renewals, which must not wait for a provider. While one try is under way there is no other."""
+        if task_id in self._collecting and task_id not in self._cancelling:
+            trying = asyncio.create_task(self._cancel_at_provider(task_id))
+            self._cancelling[task_id] = trying
+            trying.add_done_callback(lambda _: self._cancelling.pop(task_id, None))
+
     async def _cancel_at_provider(self, task_id: TaskId) -> None:
         run_id = self._collecting.get(task_id)
         if run_id is None:
@@ -247,7 +278,7 @@ class Runtime:
         try:
             await self.adapter.cancel(run_id)
             log.info("run_cancelled", task_id=task_id, run_id=run_id)
-        except ProviderError as error:
+        except Exception as error:
             log.info("cancel_failed", task_id=task_id, run_id=run_id, error=repr(error))
 
     async def _announce_end(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None:

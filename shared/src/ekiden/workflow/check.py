@@ -1,9 +1,11 @@
 """Find every mistake of a workflow without calling anyone. What passes here can be rendered and sent."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import cast
 
 from jinja2 import TemplateSyntaxError, meta
+from jsonschema import Draft202012Validator, SchemaError
 
 from ekiden.domain.ids import Position, Step
 from ekiden.domain.plan import Provider
@@ -11,6 +13,7 @@ from ekiden.errors import Mistake, WorkflowInvalid
 from ekiden.workflow.definition import Definition, StepDefinition
 from ekiden.workflow.package import Package
 from ekiden.workflow.prompts import environment
+from ekiden.workflow.rehearsal import rehearse
 
 _ALWAYS = frozenset({"input", "language", "today", "platform", "item", "shorter"})
 _STRICT_KEYWORDS = frozenset(
@@ -29,9 +32,24 @@ def check(package: Package) -> None:
         *_drafts(definition, package),
     ]
     for name, schema in package.schemas.items():
-        mistakes += [Mistake(f"schemas/{name}.json", None, what) for what in strict_schema(schema)]
+        mistakes += [Mistake(f"schemas/{name}.json", None, what) for what in _schema(name, schema)]
+    mistakes = mistakes or [*rehearse(package)]
     if mistakes:
         raise WorkflowInvalid(mistakes)
+
+
+def _schema(name: str, schema: Mapping[str, object]) -> Iterator[str]:
+    if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name):
+        yield f"{name!r} is no name for a schema: up to 64 letters, digits, - and _"
+    try:
+        Draft202012Validator.check_schema(cast("dict[str, object]", schema))
+    except SchemaError as error:
+        yield f"{error.json_path}: is no JSON Schema: {error.message}"
+        return
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        yield "$: the top of an answer must be an object"
+        return
+    yield from strict_schema(schema)
 
 
 def strict_schema(schema: Mapping[str, object], place: str = "$") -> Iterator[str]:
@@ -44,8 +62,14 @@ def strict_schema(schema: Mapping[str, object], place: str = "$") -> Iterator[st
         if schema.get("additionalProperties") is not False:
             yield f"{place}: an object needs additionalProperties: false"
         missing = set(properties) - set(cast("list[str]", schema.get("required", [])))
+        if strange := set(cast("list[str]", schema.get("required", []))) - set(properties):
+            yield f"{place}: required, but not a property: {', '.join(sorted(strange))}"
         if missing:
             yield f"{place}: all properties must be required, missing: {', '.join(sorted(missing))}"
+    if (types == "array" or (isinstance(types, list) and "array" in types)) and not isinstance(
+        schema.get("items"), dict
+    ):
+        yield f"{place}: an array needs items"
     for name, value in properties.items():
         yield from strict_schema(value, f"{place}.{name}")
     if isinstance(schema.get("items"), dict):
@@ -71,6 +95,12 @@ def _texts(definition: Definition) -> Iterator[Mistake]:
         for language in definition.languages:
             if language not in text:
                 yield _wrong(f"{place} has no text in {language!r}")
+    for name, platform in definition.platforms.items():
+        for language in sorted(set(definition.languages) - set(platform.notes)) if platform.notes else ():
+            yield _wrong(f"platforms.{name}.notes has no text in {language!r}")
+    for name, given in definition.inputs.items():
+        if given.enum is not None and not given.required and given.default not in given.enum:
+            yield _wrong(f"inputs.{name}: the default {given.default!r} is none of its choices")
     names = [phase.name for phase in definition.phases]
     for name in sorted({name for name in names if names.count(name) > 1 or name in _ALWAYS}):
         yield _wrong(f"phases: the name {name!r} is taken")
@@ -91,6 +121,10 @@ def _steps(definition: Definition, package: Package) -> Iterator[Mistake]:
             yield _wrong(f"{place}: a search has no schema; the step after it gives its text a form")
         if position.step is Step.EXECUTE and step.for_each is None:
             yield _wrong(f"{place}: EXECUTE needs for_each, the list it fans out over")
+        if (position.step is Step.EXECUTE) != (step.provider is Provider.PERPLEXITY):
+            yield _wrong(f"{place}: EXECUTE searches with perplexity; THINK and INTEGRATE ask gpt")
+        if position.step is not Step.EXECUTE and step.for_each is not None:
+            yield _wrong(f"{place}: only EXECUTE fans out")
         if step.for_each is not None:
             yield from _fan_out(definition, package, position, step, place)
 
@@ -141,6 +175,7 @@ def _template(templates: Mapping[str, str], folder: str, name: str, known: set[s
 
 
 def _drafts(definition: Definition, package: Package) -> Iterator[Mistake]:
+    key = definition.drafts.key
     for draft_field, path in definition.drafts.fields.items():
         step_path, _, rest = path.rpartition(".")
         step_path, _, list_name = step_path.rpartition(".")
@@ -149,8 +184,11 @@ def _drafts(definition: Definition, package: Package) -> Iterator[Mistake]:
         except (KeyError, ValueError):
             yield _wrong(f"drafts.fields.{draft_field}: there is no step {step_path!r} with a schema")
             continue
-        fields = cast("Mapping[str, object]", list_fields(schema).get(list_name, {}).get("properties", {}))
-        for wanted in (rest, definition.drafts.key):
+        items = list_fields(schema).get(list_name, {})
+        fields = cast("Mapping[str, Mapping[str, object]]", items.get("properties", {}))
+        if fields.get(key, {"type": "integer"}).get("type") != "integer":
+            yield _wrong(f"drafts.key: {step_path}.{list_name}.{key} is no integer, and drafts are joined by number")
+        for wanted in (rest, key):
             if wanted not in fields:
                 yield _wrong(f"drafts.fields.{draft_field}: {step_path}.{list_name} has no field {wanted!r}")
 

@@ -1,5 +1,6 @@
 """Drafts: what a finished session gives to its user, joined from the results the workflow names."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -9,6 +10,10 @@ from ekiden.workflow.definition import Definition
 from ekiden.workflow.package import Workflow
 
 Fields = Mapping[str, object]
+_URL = re.compile(r"https?://[^\s<>\"'()\[\]{}（）「」『』【】、。，！？]+", re.IGNORECASE)
+_BEHIND = ".,;:!?'*_"
+_NARROW = (range(0x1100), range(0x2000, 0x200E), range(0x2010, 0x2020), range(0x2032, 0x2038))
+"""What X counts as one character: twitter-text's `ranges` of weight 100; all else counts 200."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,11 @@ def _field(session: Session, definition: Definition, path: str, number: int) -> 
 def _checked(fields: Fields, urls: frozenset[str]) -> tuple[Fields, list[str]]:
     flags: list[str] = []
     checked = dict(fields)
+    for name, value in fields.items():
+        if isinstance(value, str) and name != "sourceUrl":
+            checked[name] = _without_foreign_urls(value, urls)
+            if checked[name] != value:
+                flags.append(f"foreign_url_removed_from_{name}")
     if checked.get("sourceUrl") and checked["sourceUrl"] not in urls:
         checked["sourceUrl"] = None
         flags.append("foreign_url_removed")
@@ -71,6 +81,18 @@ def _checked(fields: Fields, urls: frozenset[str]) -> tuple[Fields, list[str]]:
         checked["sources"] = known
     flags += [f"missing_{name}" for name, value in checked.items() if value is None and name != "sourceUrl"]
     return checked, flags
+
+
+def _without_foreign_urls(text: str, urls: frozenset[str]) -> str:
+    """The text without addresses that no search returned. A sentence's full stop behind an address is not its part."""
+
+    def kept(found: re.Match[str]) -> str:
+        known = [url for url in urls if text.startswith(url, found.start())]
+        if any(not found[0][len(url) :].strip(_BEHIND) for url in known):
+            return found[0]
+        return found[0][len(found[0].rstrip(_BEHIND)) :]
+
+    return _URL.sub(kept, text)
 
 
 def _platform_flags(fields: Fields, session: Session, definition: Definition) -> list[str]:
@@ -89,4 +111,4 @@ def _platform_flags(fields: Fields, session: Session, definition: Definition) ->
 
 def weighted_length(text: str, full_width: int) -> int:
     """Length as a platform counts it: characters beyond the Latin scripts may count for more than one."""
-    return sum(full_width if ord(character) > 0x10FF else 1 for character in text)
+    return sum(1 if any(ord(character) in narrow for narrow in _NARROW) else full_width for character in text)

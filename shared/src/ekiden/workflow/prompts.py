@@ -16,7 +16,12 @@ from ekiden.domain.progress import Order
 from ekiden.domain.session import Session
 from ekiden.workflow.definition import Definition, StepDefinition
 
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\uffff\ud800-\udfff\U000e0000-\U000e00ff]"
+)
+"""Controls, and what is not seen: zero-width, text direction, fillers, half surrogates and the tag characters in
+which a page can hide a text of its own from people but not from a model."""
 _TAG = re.compile(r"<(?=[/!a-zA-Z_])")
 
 
@@ -63,6 +68,13 @@ class Prompts:
         system, user = ("".join(template.blocks[name](context)).strip() for name in ("system", "user"))
         made: dict[str, object] = {"system": system, "user": user, "maxOutputTokens": step.max_output_tokens}
         return made | self._limits(step)
+
+    def item_schema(self, position: Position) -> Mapping[str, object]:
+        """What an item of a fan-out looks like, as JSON Schema: it comes from the answer that plans the items."""
+        path, _, field = (self._definition.step(position).for_each or "").rpartition(".")
+        source = self._definition.step(Position.parse(self._definition.step_key(path)))
+        lists = cast("Mapping[str, Mapping[str, object]]", self._schemas[source.schema_name or ""]["properties"])
+        return cast("Mapping[str, object]", lists[field]["items"])
 
     def _limits(self, step: StepDefinition) -> dict[str, object]:
         optional: dict[str, object | None] = {

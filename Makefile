@@ -1,0 +1,132 @@
+# Ekiden's commands. `make help` lists them; INTERFACE: what each one promises.
+
+.DEFAULT_GOAL := help
+.ONESHELL:
+.SHELLFLAGS := -euc
+MAKEFLAGS += --no-print-directory
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+VENV := .venv
+BIN := $(VENV)/bin
+PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard shared/pyproject.toml services/*/pyproject.toml cli/pyproject.toml deploy/native/pyproject.toml))
+PYPROJECTS := $(addsuffix /pyproject.toml,$(PROJECTS))
+STAMP := $(VENV)/.ekiden-setup
+
+THEME ?= AIと働き方
+REAL ?=
+SERVICE ?=
+export THEME
+
+# docker or native. Asked for only where a recipe uses it.
+STACK ?= $(shell if [ -f docker-compose.yml ] && docker info >/dev/null 2>&1; then echo docker; else echo native; fi)
+
+# What `make scale gpt-worker=2` names: the variables of the command line that are none of ours.
+SCALES = $(filter-out THEME=% REAL=% SERVICE=% STACK=% EKIDEN_%,$(MAKEOVERRIDES))
+
+# Settings of .env count where the environment says nothing, as Compose does it.
+WITH_ENV = $(if $(wildcard .env),$(BIN)/dotenv -f .env run --no-override --)
+NATIVE = $(WITH_ENV) $(BIN)/python -m ekiden_native
+WITHOUT_KEYS := env -u OPENAI_API_KEY -u OPENAI_BASE_URL -u PERPLEXITY_API_KEY -u PERPLEXITY_BASE_URL
+
+up_native = $(NATIVE) up
+up_docker = docker compose up --detach --build --wait
+down_native = $(NATIVE) down
+down_docker = docker compose down
+ps_native = $(NATIVE) ps
+ps_docker = docker compose ps
+logs_native = $(NATIVE) logs $(SERVICE)
+logs_docker = docker compose logs $(SERVICE)
+scale_native = $(NATIVE) scale $(SCALES)
+scale_docker = docker compose up --detach --no-recreate --wait $(addprefix --scale ,$(SCALES))
+on_stack = $(or $($(1)_$(STACK)),$(error STACK=$(STACK): there are docker and native))
+
+.PHONY: help setup demo up down ps logs scale check test test-docker test-cluster chaos bench lock format docs
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## install everything that is missing: virtual environment, locked dependencies, RabbitMQ, mongod
+
+demo: setup ## run one session from THEME= to three drafts; the simulator answers unless REAL=1
+	@$(WITH_ENV) $(BIN)/ekiden demo $(if $(filter 1,$(REAL)),--real) -- "$$THEME"
+
+up: setup ## start the stack, return when all of it is healthy (STACK=docker|native)
+	@$(call on_stack,up)
+
+down: setup ## stop the stack, keep its data
+	@$(call on_stack,down)
+
+ps: setup ## list the stack's processes
+	@$(call on_stack,ps)
+
+logs: setup ## print the stack's logs, or those of SERVICE=
+	@$(call on_stack,logs)
+
+scale: setup ## change how many processes run: make scale perplexity-worker=4 gpt-worker=2
+	@$(if $(strip $(SCALES)),,$(error Say what to scale, for example: make scale perplexity-worker=4 gpt-worker=2))
+	$(call on_stack,scale)
+
+check: setup ## format, lint, types, import rules, workflows, unit and contract tests
+	@set -x
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/ekiden workflow check workflows/*/
+	$(WITHOUT_KEYS) $(BIN)/pytest tests/unit tests/contract
+
+test: setup ## all tests that need no Docker, against a real RabbitMQ and a real MongoDB
+	@$(WITHOUT_KEYS) $(BIN)/pytest tests/unit tests/contract tests/integration tests/e2e
+
+test-docker: setup ## the Compose path; skipped where no Docker engine answers
+	@if ! docker info >/dev/null 2>&1; then
+		echo "No Docker engine answers: test-docker is skipped."
+	else
+		echo "test-docker comes with a later issue: there is no Compose file yet." >&2
+		exit 1
+	fi
+
+test-cluster chaos bench: setup
+	@echo "make $@ comes with a later issue: there is nothing to run yet." >&2
+	exit 1
+
+lock: setup ## make requirements.lock again from the pyproject files
+	@[ -x $(BIN)/uv ] || $(BIN)/pip install -qq uv
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+		--no-emit-package ekiden pyproject.toml $(PYPROJECTS) -o requirements.lock
+
+format: setup ## format the code
+	@$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+docs: setup ## make the generated documents again
+	@$(BIN)/python -m ekiden.domain.diagram > $(VENV)/state-diagram.md
+	mv $(VENV)/state-diagram.md docs/state-diagram.md
+
+# The stamp is older than the lock or a pyproject.toml: what they name has changed.
+$(STAMP): requirements.lock $(PYPROJECTS) | $(BIN)/python
+	@echo "Installing dependencies …"
+	$(BIN)/pip install -qq --require-hashes -r requirements.lock
+	$(BIN)/pip install -qq --no-deps --no-build-isolation $(addprefix -e ./,$(PROJECTS))
+	$(BIN)/python -m ekiden_native setup
+	touch $@
+
+$(BIN)/python:
+	@for python in python3 python3.13 python3.12 python3.11 ''; do
+		if [ -z "$$python" ]; then
+			echo "Ekiden needs Python 3.11 or newer, and there is none on the PATH. Install one, for example: apt-get install python3" >&2
+			exit 1
+		fi
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
+	done
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then
+		package="python$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
+		if [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+			echo "Python's venv module is missing. Run: sudo apt-get install $$package" >&2
+			exit 1
+		fi
+		echo "Installing $$package …"
+		apt-get update -qq
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$$package" >/dev/null
+	fi
+	"$$python" -m venv $(VENV)

@@ -1,0 +1,44 @@
+"""The `ekiden` command, put together."""
+
+import importlib.util
+
+import typer
+
+from ekiden_cli.commands import sessions, workflow
+from ekiden_cli.commands.doctor import doctor
+from ekiden_cli.commands.drafts import drafts
+from ekiden_cli.commands.run import run
+
+_EPILOG = (
+    "Exit codes: 0 done and well; 1 failed, or not healthy; 2 misunderstood; 3 no such thing; "
+    "4 the session waits for a person; 5 the gateway does not answer; 130 interrupted."
+)
+
+
+def make_app() -> typer.Typer:
+    app = typer.Typer(
+        name="ekiden",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=_EPILOG,
+    )
+    app.callback()(_about)
+    app.command()(run)
+    app.add_typer(sessions.app, name="sessions")
+    app.command()(drafts)
+    app.add_typer(workflow.app, name="workflow")
+    app.command()(doctor)
+    if importlib.util.find_spec("ekiden_native"):  # only where the repository is: it starts a whole stack
+        from ekiden_cli.commands.demo import demo
+
+        app.command(hidden=True)(demo)
+    return app
+
+
+def _about() -> None:
+    """Ekiden carries a chain-of-thought session from phase to phase.
+
+    The gateway's address is taken from EKIDEN_GATEWAY_URL, else from the native stack's .local/stack.env.
+    """

@@ -1,0 +1,46 @@
+"""Options and arguments that commands share, and the way from a command into the gateway."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from ekiden_cli.addresses import find_addresses
+from ekiden_cli.client import Gateway
+from ekiden_cli.errors import Exit
+
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
+SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id, for example ses_0199….")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, reuse, cost and take.")]
+BudgetUsd = Annotated[float | None, typer.Option("--budget", min=0.01, metavar="USD", help="The most it may spend.")]
+
+
+def with_gateway(job: Callable[[Gateway], Awaitable[T]], *, interrupted: Callable[[], None] = lambda: None) -> T:
+    """Run a job with the gateway that the environment or the stack names. Ctrl-C ends it with exit code 130."""
+    addresses = find_addresses(os.environ, Path.cwd())
+    try:
+        return with_gateway_at(addresses.gateway_url, addresses.api_key, job)
+    except KeyboardInterrupt:
+        interrupted()
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+def with_gateway_at(url: str, api_key: str | None, job: Callable[[Gateway], Awaitable[T]]) -> T:
+    """Run a job with one gateway. Raises KeyboardInterrupt."""
+
+    async def run() -> T:
+        async with Gateway(url, api_key=api_key) as gateway:
+            return await job(gateway)
+
+    return asyncio.run(run())
+
+
+def leave(code: Exit) -> None:
+    """End the command with a code; 0 is the ordinary end."""
+    if code is not Exit.OK:
+        raise typer.Exit(code)

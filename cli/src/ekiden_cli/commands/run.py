@@ -1,0 +1,86 @@
+"""`ekiden run`: from a theme to drafts."""
+
+import sys
+import uuid
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from ekiden_cli.client import Gateway
+from ekiden_cli.commands.options import BudgetUsd, Json, leave, with_gateway
+from ekiden_cli.documents import SessionState, SessionStatus
+from ekiden_cli.outcome import exit_code, tell_outcome
+from ekiden_cli.terminal import Terminal
+from ekiden_cli.watch import watch
+
+Phases = Annotated[list[int] | None, typer.Option("--pause-after", metavar="PHASE", help="Stop after this phase.")]
+Steps = Annotated[list[str] | None, typer.Option("--pause-before", metavar="STEP", help="Stop before it: 1.EXECUTE.")]
+
+
+def run(
+    theme: Annotated[str, typer.Argument(help="What the posts are about.")],
+    style: Annotated[str | None, typer.Option(help="entertainment, education, insight or personal_story.")] = None,
+    platform: Annotated[str | None, typer.Option(help="twitter, threads, instagram, linkedin, note, …")] = None,
+    language: Annotated[str | None, typer.Option(help="ja or en; by default that of the theme.")] = None,
+    workflow: Annotated[str | None, typer.Option(help="viral-content unless you have others.")] = None,
+    budget: BudgetUsd = None,
+    pause_after: Phases = None,
+    pause_before: Steps = None,
+    watching: Annotated[bool, typer.Option("--watch/--no-watch", help="Stay and show how it goes.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Start a session on a THEME, watch it, and print its drafts.
+
+    Ends with 0 when the session completed, 1 when it failed, 4 when it waits for you. Ctrl-C stops watching only.
+    """
+    terminal = Terminal(as_json)
+    wish = {
+        "theme": theme,
+        "style": style,
+        "platform": platform,
+        "language": language or language_of(theme),
+        "workflow": workflow,
+        "budgetUsd": budget,
+        "pauseAfterPhases": pause_after,
+        "pauseBefore": pause_before,
+    }
+    started: list[str] = []
+
+    async def job(gateway: Gateway) -> SessionStatus | None:
+        session = await start(gateway, wish)
+        started.append(session.id)
+        if not watching:
+            _tell_start(session, gateway, terminal)
+            return None
+        status = await watch(gateway, session.id, terminal)
+        await tell_outcome(gateway, status, terminal)
+        return status
+
+    status = with_gateway(job, interrupted=lambda: _tell_interruption(started))
+    if status is not None:
+        leave(exit_code(status))
+
+
+async def start(gateway: Gateway, wish: Mapping[str, object]) -> SessionState:
+    """Create a session that starts at once. Wishes that are None are left to the gateway."""
+    asked = {name: value for name, value in wish.items() if value is not None}
+    return await gateway.create({**asked, "start": True}, idempotency_key=str(uuid.uuid4()))
+
+
+def language_of(text: str) -> str:
+    """Japanese when there is a kana or a kanji in it, else English."""
+    return "ja" if any("\u3040" <= letter <= "\u30ff" or "\u3400" <= letter <= "\u9fff" for letter in text) else "en"
+
+
+def _tell_start(session: SessionState, gateway: Gateway, terminal: Terminal) -> None:
+    if terminal.as_json:
+        terminal.give({"sessionId": session.id, "status": session.status, "url": f"{gateway.url}/"})
+        return
+    terminal.say(session.id)
+    print(f"Watch it: ekiden sessions watch {session.id}", file=sys.stderr)
+
+
+def _tell_interruption(started: list[str]) -> None:
+    if started:
+        print(f"\nThe session goes on. Watch it: ekiden sessions watch {started[0]}", file=sys.stderr)

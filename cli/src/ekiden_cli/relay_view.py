@@ -1,0 +1,200 @@
+"""The live view of a session on a terminal: five legs of a relay, what they cost, and what is being waited for."""
+
+import time
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+from rich.cells import cell_len
+from rich.console import Group
+from rich.text import Text
+
+from ekiden_cli.documents import Entry, SessionState, SessionStatus, Task
+from ekiden_cli.legs import Leg, Mark, Searches, Station, legs
+from ekiden_cli.wording import seconds as spell_seconds
+from ekiden_cli.wording import sentence_of, usd, waits_for
+from ekiden_cli.wrap import clean, pad, shorten, wrap
+
+LONGEST_LINE = 100
+"""Beyond this many cells lines are hard to read, however wide the terminal is."""
+_TITLE = (16, 30)
+"""The least and the most cells for a leg's title."""
+
+_RUNNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_FRAMES_PER_SECOND = 10
+
+_STYLES: Mapping[Mark, str] = {
+    Mark.AHEAD: "bright_black",
+    Mark.RUNNING: "bold cyan",
+    Mark.WAITING: "bold yellow",
+    Mark.DONE: "green",
+    Mark.FAILED: "bold red",
+    Mark.CANCELLED: "bright_black",
+}
+_SIGNS: Mapping[Mark, str] = {
+    Mark.AHEAD: "·",
+    Mark.WAITING: "‖",
+    Mark.DONE: "✓",
+    Mark.FAILED: "✗",
+    Mark.CANCELLED: "–",
+}
+STATUS_STYLES: Mapping[str, str] = {
+    "COMPLETED": "bold green",
+    "FAILED": "bold red",
+    "CANCELLED": "bright_black",
+    "WAITING": "bold yellow",
+    "PENDING": "bright_black",
+}
+
+
+class RelayView:
+    """Keeps what was seen last, and draws it whenever it is asked."""
+
+    def __init__(self, head: SessionState, fan_outs: Collection[int] = frozenset()) -> None:
+        self._head_of = head
+        self._fan_outs = fan_outs
+        self._status: SessionStatus | None = None
+        self._tasks: dict[str, Task] = {}
+        self._last = ""
+        self._away_seconds: float | None = None
+
+    def show_status(self, status: SessionStatus) -> None:
+        self._status = status
+        for task in (*status.async_tasks.recent, *status.async_tasks.current):
+            self._tasks[task.id] = task
+
+    def show_entry(self, entry: Entry) -> None:
+        self._last = sentence_of(entry) or self._last
+
+    def show_away(self, seconds: float | None) -> None:
+        """The gateway has been away for so long; None when it is back."""
+        self._away_seconds = seconds
+
+    def draw(self, terminal_width: int, now: datetime | None = None, *, moving: bool = True) -> Group:
+        """Return the view as it is now; not `moving` is for the last picture, which stays."""
+        width = min(terminal_width, LONGEST_LINE) - 2
+        if self._status is None:
+            return Group(Text(" …", style="bright_black"))
+        now = now or datetime.now(UTC)
+        rows = legs(self._status, self._tasks.values(), now, self._fan_outs)
+        return Group(
+            *self._head(self._status, width),
+            Text(),
+            *(self._leg(leg, width, moving=moving) for leg in rows),
+            Text(),
+            self._progress(self._status, width, now),
+            self._money(self._status, width),
+            *(self._foot(self._status, width) if moving else []),
+        )
+
+    def _head(self, status: SessionStatus, width: int) -> list[Text]:
+        session = status.session
+        head = self._head_of
+        theme = clean(head.input.get("theme", "")) or session.id
+        asked = (head.input.get(name, "") for name in ("platform", "style"))
+        known = (session.workflow.split("@")[0], *asked, head.language)
+        mark = " SIMULATED " if status.simulated else ""
+        first = Text.assemble(" ", ("駅伝", "bold red"), "  ", (shorten(theme, width - 6), "bold"))
+        details = shorten(" · ".join(part for part in known if part), width - 7 - len(mark) - 2)
+        left = Text.assemble(" " * 7, (details, "bright_black"))
+        return [
+            first,
+            _sides(left, Text(mark, style="bold black on yellow" if mark else ""), width + 1),
+            self._id(session.id),
+        ]
+
+    def _id(self, session_id: str) -> Text:
+        return Text(" " * 7 + session_id, style="bright_black")
+
+    def _leg(self, leg: Leg, width: int, *, moving: bool) -> Text:
+        style = _STYLES[leg.mark]
+        sign = self._sign(leg.mark, moving=moving)
+        track = Text()
+        for place, station in enumerate(leg.stations):
+            if place:
+                gap = 4 if len(leg.stations) > 2 else 4 + 13 + 4
+                track.append(" " + "─" * (gap - 2) + " ", style=_STYLES[_reached(station.mark)])
+            track.append_text(self._station(station, moving=moving))
+        title_width = max(_TITLE[0], min(_TITLE[1], width - 4 - 39 - 3 - 12))
+        time = spell_seconds(leg.seconds) if leg.seconds is not None else ""
+        left = Text.assemble(
+            (f" {sign} ", style),
+            (f"{leg.number} ", style),
+            (pad(clean(leg.title), title_width), _title_style(leg.mark)),
+            "  ",
+            track,
+        )
+        return _sides(left, Text(time, style="bright_black" if leg.mark is Mark.DONE else style), width + 1)
+
+    def _station(self, station: Station, *, moving: bool) -> Text:
+        sign = self._sign(station.mark, moving=moving)
+        text = Text(f"{station.step} {sign}", style=_STYLES[station.mark])
+        if station.step == "EXECUTE":
+            text.append(_tally(station.searches), style="red" if station.searches.failed else _STYLES[station.mark])
+            text.pad_right(13 - cell_len(text.plain))
+        return text
+
+    def _sign(self, mark: Mark, *, moving: bool) -> str:
+        if mark is not Mark.RUNNING:
+            return _SIGNS[mark]
+        return _RUNNER[int(time.monotonic() * _FRAMES_PER_SECOND) % len(_RUNNER)] if moving else "▶"
+
+    def _progress(self, status: SessionStatus, width: int, now: datetime) -> Text:
+        session, progress = status.session, status.progress
+        ended_at = session.ended_at or now
+        elapsed = max((ended_at - session.started_at).total_seconds(), 0.0) if session.started_at else 0.0
+        remaining = progress.estimated_seconds_remaining
+        told = f" {progress.percentage:3.0f} %  {spell_seconds(elapsed)}"
+        if remaining and not session.ended:
+            told += f", about {spell_seconds(remaining)} to go"
+        bar = max(width - 6 - cell_len(told), 10)
+        run = round(bar * min(progress.percentage, 100) / 100)
+        style = STATUS_STYLES.get(session.status, "bold cyan")
+        return Text.assemble("   ", ("━" * run, style), ("─" * (bar - run), "bright_black"), (told, ""))
+
+    def _money(self, status: SessionStatus, width: int) -> Text:
+        cost = status.cost
+        parts = [
+            (f"{usd(cost.spent_usd)} spent", "bold"),
+            (f"{usd(cost.reserved_usd)} reserved", "" if cost.reserved_usd else "bright_black"),
+            (f"{usd(cost.budget_usd)} budget", "bright_black"),
+        ]
+        if cost.saved_usd:
+            parts.append((f"{usd(cost.saved_usd)} saved", "green"))
+        text = Text("   ")
+        for place, (words, style) in enumerate(parts):
+            text.append(" · " if place else "", style="bright_black").append(words, style=style)
+        text.truncate(width)
+        return text
+
+    def _foot(self, status: SessionStatus, width: int) -> list[Text]:
+        """What is being waited for, always in two lines, so that the picture does not jump."""
+        if self._away_seconds is not None:
+            told, style = f"The gateway is away, trying again ({self._away_seconds:.0f} s)", "bold yellow"
+        elif status.session.status == "WAITING":
+            told, style = f"The session {waits_for(status.session)}", "bold yellow"
+        elif status.next_action and status.next_action.message:
+            told, style = status.next_action.message, "bright_black"
+        else:
+            told, style = self._last, "bright_black"
+        first, *rest = wrap(clean(told), width - 3)
+        second = shorten(" ".join(rest), width - 3)
+        return [Text("   " + line, style=style) for line in (first, second)]
+
+
+def _reached(mark: Mark) -> Mark:
+    """The stretch before a station is run once the station is reached."""
+    return Mark.DONE if mark not in (Mark.AHEAD, Mark.CANCELLED) else Mark.AHEAD
+
+
+def _title_style(mark: Mark) -> str:
+    return {Mark.DONE: "", Mark.AHEAD: "bright_black"}.get(mark, "bold")
+
+
+def _tally(searches: Searches) -> str:
+    return f" {searches.ended}/{searches.total}" if searches.total else ""
+
+
+def _sides(left: Text, right: Text, width: int) -> Text:
+    """One text at the left edge, one at the right edge of a line."""
+    gap = max(width - cell_len(left.plain) - cell_len(right.plain), 1)
+    return Text.assemble(left, " " * gap, right)

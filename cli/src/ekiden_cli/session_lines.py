@@ -1,0 +1,93 @@
+"""Sessions in lists, and one session in plain lines."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import cast
+
+from rich.text import Text
+
+from ekiden_cli.documents import Calls, Forecast, Recovery, SessionState, SessionStatus
+from ekiden_cli.relay_view import STATUS_STYLES
+from ekiden_cli.terminal import Terminal
+from ekiden_cli.wording import seconds, usd, waits_for, way_on
+from ekiden_cli.wrap import clean, pad, shorten
+
+_WIDEST = 120
+_ROOM_FOR_DATES = 100
+
+
+def session_table(sessions: Iterable[SessionState], terminal: Terminal) -> Iterator[Text]:
+    """One line per session; themes are cut to the width of a terminal, and whole elsewhere."""
+    width = min(terminal.out.width, _WIDEST)
+    for session in sessions:
+        dated = f"  {_moment(session.created_at)}" if not terminal.drawn or width >= _ROOM_FOR_DATES else ""
+        head = Text.assemble(
+            session.id,
+            "  ",
+            (f"{session.status:<11}", STATUS_STYLES.get(session.status, "bold cyan")),
+            f"  {_place(session):<11}{dated}  ",
+        )
+        theme = clean(session.input.get("theme", ""))
+        yield head.append(shorten(theme, max(width - head.cell_len, 12)) if terminal.drawn else theme)
+
+
+def status_lines(status: SessionStatus) -> Iterator[str]:
+    """A session in `name: value` lines."""
+    session, cost = status.session, status.cost
+    yield f"Session:   {session.id}"
+    told = f" ({waits_for(session)})" if session.status == "WAITING" else ""
+    yield f"Status:    {session.status}{told}{', simulated' if status.simulated else ''}"
+    for phase in status.phases:
+        yield f"Phase {phase.number}:   {pad(clean(phase.title or phase.name), 24)} {phase.status}"
+    yield f"Progress:  {status.progress.percentage:.0f} %"
+    yield f"Cost:      {usd(cost.spent_usd)} spent, {usd(cost.reserved_usd)} reserved, {usd(cost.budget_usd)} budget"
+    if status.next_action and status.next_action.message:
+        yield f"Next:      {clean(status.next_action.message)}"
+    for command in way_on(session):
+        yield f"           {command}"
+
+
+def recovery_lines(recovery: Recovery) -> Iterator[str]:
+    """What ails a session, and what helps."""
+    yield clean(recovery.health.summary) or ("Healthy." if recovery.health.is_healthy else "Not healthy.")
+    yield from (f"  - {clean(issue)}" for issue in recovery.health.issues)
+    yield from (f"  → {clean(advice)}" for advice in recovery.health.recommendations)
+    if recovery.available_actions:
+        yield "What can be done:"
+    for action in recovery.available_actions:
+        yield f"  {action.action:<16} {clean(action.description)}"
+        if action.forecast:
+            yield f"  {'':<16} {calls_line(action.forecast.to_end)}"
+
+
+def _place(session: SessionState) -> str:
+    return f"{session.current_phase}.{session.current_step}" if session.current_phase else ""
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}" if moment else " " * 16
+
+
+def question_of(item: object) -> str:
+    """An item of a fan-out as a person reads it."""
+    if isinstance(item, dict):
+        fields = cast("dict[str, object]", item)
+        return clean(str(fields.get("question") or fields))
+    return clean(str(item))
+
+
+def calls_line(calls: Calls) -> str:
+    """Calls, money and time in one line."""
+    counted = " and ".join(f"{count} {provider}" for provider, count in calls.calls.items()) or "no"
+    took = f", about {seconds(calls.seconds)}" if calls.seconds is not None else ""
+    return f"{counted} calls, at most {usd(calls.at_most_usd)}{took}"
+
+
+def forecast_lines(forecast: Forecast) -> Iterator[str]:
+    """What a command would order, keep, cost and take."""
+    yield f"now:     {calls_line(forecast.now)}, {usd(forecast.reserved_usd)} reserved"
+    yield f"to end:  {calls_line(forecast.to_end)}"
+    if forecast.kept:
+        yield f"kept:    {', '.join(forecast.kept)}"
+    if forecast.abandoned:
+        yield f"dropped: {len(forecast.abandoned)} tasks under way"

@@ -1,0 +1,36 @@
+"""Standard output: a terminal that can be drawn on, or a place for plain lines."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Where a command speaks. With `as_json` the only thing on standard output is JSON."""
+
+    as_json: bool = False
+    out: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=False, emoji=False, markup=False))
+    err: Console = field(
+        default_factory=lambda: Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
+    )
+
+    @property
+    def drawn(self) -> bool:
+        """Whether standard output may be drawn on: a terminal, and nobody asked for plain text."""
+        return is_drawable() and not self.as_json
+
+    def say(self, line: str) -> None:
+        """Say a line of progress: on standard output, or beside it when that is for JSON."""
+        print(line, file=sys.stderr if self.as_json else sys.stdout, flush=True)
+
+    def give(self, document: object) -> None:
+        """Print a JSON document."""
+        print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
+
+
+def is_drawable() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,74 @@
+"""Who asks, and for which session: the dependencies that every route shares."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from ekiden.domain.ids import SESSION_ID_PATTERN, SessionId
+from ekiden.domain.session import Session
+from ekiden_gateway.keys import EVERYBODY, Scope
+from ekiden_gateway.parts import Parts
+from ekiden_gateway.problems import FORBIDDEN, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_SESSION, Problem
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_EXAMPLE = "ses_0199c0ffee0077778888999900001111"
+
+_api_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="Only where keys are set")
+_bearer = HTTPBearer(auto_error=False, description="Only where keys are set")
+
+
+def parts(request: Request) -> Parts:
+    return request.app.state.parts
+
+
+UsedParts = Annotated[Parts, Depends(parts)]
+
+
+def owner(
+    request: Request,
+    parts: UsedParts,
+    api_key: Annotated[str | None, Security(_api_key)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+) -> str:
+    """The id of the caller's key, which owns what it creates."""
+    if parts.keyring.is_open:
+        return EVERYBODY
+    secret = api_key or (bearer.credentials if bearer else "")
+    key = parts.keyring.find(secret) if secret else None
+    if key is None:
+        raise Problem(
+            UNAUTHENTICATED, "Send an API key as bearer token or X-API-Key.", headers={"WWW-Authenticate": "Bearer"}
+        )
+    scope = Scope.READ if request.method in _READING else Scope.WRITE
+    if scope not in key.scopes:
+        raise Problem(FORBIDDEN, f"The key {key.id} has no scope {scope}.")
+    return key.id
+
+
+Owner = Annotated[str, Depends(owner)]
+
+
+def begun(parts: UsedParts) -> None:
+    """Nothing is written before the indexes are there: one of them keeps a request from being done twice."""
+    if not parts.begun:
+        raise Problem(
+            UNAVAILABLE, "The database has not answered yet. Nothing was stored.", headers={"Retry-After": "2"}
+        )
+
+
+SessionPath = Annotated[
+    str,
+    Path(alias="sessionId", pattern=SESSION_ID_PATTERN, description="As `create` answered it", examples=[_EXAMPLE]),
+]
+
+
+async def located(session_id: SessionPath, parts: UsedParts, owner: Owner) -> Session:
+    """The session of the path, if it is the caller's; another's is as unknown as none."""
+    session = await parts.sessions.load(SessionId(session_id))
+    if session is None or session.owner != owner:
+        raise Problem(UNKNOWN_SESSION, f"There is no session {session_id}.")
+    return session
+
+
+Located = Annotated[Session, Depends(located)]

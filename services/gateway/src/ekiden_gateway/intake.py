@@ -1,0 +1,150 @@
+"""Intake: from what a person asked for to a new session, stored once however often it is asked."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from ekiden.domain.ids import Position, SessionId
+from ekiden.domain.messages import Start
+from ekiden.domain.session import Money, Session, Status, Wishes
+from ekiden.store.sessions import Idempotency
+from ekiden.workflow.package import Workflow
+from ekiden_gateway.models.requests import CreateSession
+from ekiden_gateway.models.sessions import CreatedSession
+from ekiden_gateway.models.wire import micros
+from ekiden_gateway.parts import Parts
+from ekiden_gateway.problems import KEY_REUSED, Problem, invalid
+from ekiden_gateway.views import session as views
+
+LONGEST_KEY = 255
+_INPUTS = ("theme", "expertise", "style", "platform")
+
+
+def new_session(parts: Parts, owner: str, asked: CreateSession, workflow: Workflow) -> Session:
+    """The session asked for, with every wish checked against its workflow. Raises Problem with the field."""
+    definition = workflow.definition
+    language = asked.language or definition.languages[0]
+    if language not in definition.languages:
+        raise invalid("language", f"choose one of {', '.join(definition.languages)}")
+    default = parts.settings.session_budget_usd
+    budget = asked.budget_usd or (default if default is not None else definition.budget_usd)
+    return Session(
+        id=parts.stamp.session_id(),
+        owner=owner,
+        workflow=workflow.id,
+        input=_input(asked, workflow),
+        language=language,
+        created_at=parts.database.clock.now(),
+        money=Money(budget=micros(budget)),
+        wishes=_wishes(asked, workflow),
+        metadata=asked.metadata,
+        webhook_url=str(asked.webhook_url) if asked.webhook_url else None,
+    )
+
+
+def successor(parts: Parts, session: Session) -> Session:
+    """A new session with the same input, workflow version, wishes and budget, linked to the one it follows."""
+    return Session(
+        id=parts.stamp.session_id(),
+        owner=session.owner,
+        workflow=session.workflow,
+        input=session.input,
+        language=session.language,
+        created_at=parts.database.clock.now(),
+        money=Money(budget=session.money.budget),
+        wishes=session.wishes,
+        metadata=session.metadata,
+        webhook_url=session.webhook_url,
+        parent=session.id,
+    )
+
+
+def idempotency(key: str | None, asked: object) -> Idempotency | None:
+    """What the `Idempotency-Key` header and the request say; the fingerprint is that of the parsed request."""
+    if key is None:
+        return None
+    if not 1 <= len(key) <= LONGEST_KEY:
+        raise invalid("Idempotency-Key", f"must have 1 to {LONGEST_KEY} characters")
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return Idempotency(key, hashlib.sha256(text.encode()).hexdigest())
+
+
+async def store(parts: Parts, session: Session, known_as: Idempotency | None, *, start: bool) -> CreatedSession:
+    """Store a session, or find the one that the same request stored before; start it when asked and not done yet.
+
+    Every answer to the same request is the same: what starting led to is read from the history.
+    """
+    session_id = session.id
+    if not await parts.sessions.create(session, known_as):
+        session_id = await _stored_before(parts, session.owner, known_as)
+    if start:
+        stored = await parts.sessions.load(session_id)
+        if stored is not None and stored.status is Status.PENDING:
+            await parts.relay.say(session_id, lambda _: Start(parts.database.clock.now()))
+    stored = await parts.sessions.load(session_id)
+    if stored is None:
+        raise RuntimeError(f"{session_id} was stored and is gone")
+    return views.created(stored, await _status_at_first(parts, session_id, start=start))
+
+
+async def _stored_before(parts: Parts, owner: str, known_as: Idempotency | None) -> SessionId:
+    found = await parts.sessions.created_under(owner, known_as.key) if known_as else None
+    if known_as is None or found is None:
+        raise RuntimeError("a new session's id was taken")
+    session_id, before = found
+    if before.fingerprint != known_as.fingerprint:
+        raise Problem(KEY_REUSED, f"This Idempotency-Key created {session_id} from another request.")
+    return session_id
+
+
+async def _status_at_first(parts: Parts, session_id: SessionId, *, start: bool) -> str:
+    history = await parts.sessions.history(session_id, -1) or []
+    starts = [entry["status"] for entry in history if entry["cause"] == Start.__name__]
+    return starts[0] if start and starts else Status.PENDING.value
+
+
+def _input(asked: CreateSession, workflow: Workflow) -> dict[str, str]:
+    """The workflow's inputs: given, or their defaults; nothing that the workflow does not know."""
+    given: dict[str, object] = {name: value for name in _INPUTS if (value := getattr(asked, name)) is not None}
+    given |= asked.model_extra or {}
+    fields = workflow.definition.inputs
+    if "expertise" in given and "expertise" not in fields:
+        old = given.pop("expertise")
+        given.setdefault("theme", old)
+    for name in given:
+        if name not in fields:
+            raise invalid(name, f"{workflow.definition.name} has no such field; it has {', '.join(fields)}")
+    return {name: _one_input(name, given.get(name), workflow) for name in fields}
+
+
+def _one_input(name: str, value: object, workflow: Workflow) -> str:
+    field = workflow.definition.inputs[name]
+    if value is None:
+        if field.required:
+            raise invalid(name, "is required")
+        return field.default
+    if not isinstance(value, str):
+        raise invalid(name, "must be a text")
+    if not value.strip():
+        raise invalid(name, "must not be empty")
+    if len(value) > field.max_length:
+        raise invalid(name, f"must have at most {field.max_length} characters")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise invalid(name, "is no valid Unicode text")
+    if field.enum is not None and value not in field.enum:
+        raise invalid(name, f"must be one of {', '.join(field.enum)}")
+    return value
+
+
+def _wishes(asked: CreateSession, workflow: Workflow) -> Wishes:
+    plan = workflow.plan
+    for index, phase in enumerate(asked.pause_after_phases):
+        if not 1 <= phase < plan.phases:
+            raise invalid(f"pauseAfterPhases.{index}", f"must be a phase from 1 to {plan.phases - 1}")
+    positions: set[Position] = set()
+    known: Mapping[str, Position] = {str(step.position): step.position for step in plan.steps}
+    for index, text in enumerate(asked.pause_before):
+        if text not in known:
+            raise invalid(f"pauseBefore.{index}", f"must be one of {', '.join(known)}")
+        positions.add(known[text])
+    return Wishes(asked.auto_advance, frozenset(asked.pause_after_phases), frozenset(positions))

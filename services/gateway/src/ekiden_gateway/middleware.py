@@ -1,0 +1,88 @@
+"""What is done around every request: its id, its log context, its metrics, and the limit of its body. Plain ASGI."""
+
+import re
+import time
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from ekiden.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from ekiden_gateway import problems
+
+LARGEST_BODY_BYTES = 256 * 1024
+_REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$", re.ASCII)
+_SESSION_ID = re.compile(r"ses_[0-9a-f]{32}")
+log = structlog.get_logger()
+
+
+class RequestContext:
+    """Give every request an id, in the answer too, bind it to the log, and measure how long the answer took.
+
+    A stream of events is measured until it begins.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.match(given) else str(uuid7())
+        scope["request_id"] = request_id
+        found = _SESSION_ID.search(scope["path"])
+        started = time.perf_counter()
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+                _measure(scope, message["status"], time.perf_counter() - started)
+            await send(message)
+
+        context = {"request_id": request_id} | ({"session_id": found.group()} if found else {})
+        with structlog.contextvars.bound_contextvars(**context):
+            await self._app(scope, receive, send_marked)
+
+
+class BodyLimit:
+    """Refuse a larger body with a problem, whatever its length claims to be.
+
+    FastAPI's own `max_body_size` answers in plain text, from outside of every exception handler.
+    """
+
+    def __init__(self, app: ASGIApp, largest: int = LARGEST_BODY_BYTES) -> None:
+        self._app = app
+        self._largest = largest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        claimed = Headers(scope=scope).get("content-length", "")
+        if claimed.isdigit() and int(claimed) > self._largest:
+            problem = problems.Problem(problems.TOO_LARGE, problems.TOO_LARGE.title, headers={"Connection": "close"})
+            await problems.response(scope.get("request_id", ""), scope["path"], problem)(scope, receive, send)
+            return
+        seen = 0
+
+        async def receive_counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._largest:
+                raise HTTPException(problems.TOO_LARGE.status, problems.TOO_LARGE.title)
+            return message
+
+        await self._app(scope, receive_counted, send)
+
+
+def _measure(scope: Scope, status: int, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "unmatched")
+    HTTP_REQUESTS.labels(method=scope["method"], route=route, status=status).inc()
+    HTTP_SECONDS.labels(method=scope["method"], route=route).observe(seconds)
+    if status >= 500:
+        log.warning("request_answered", method=scope["method"], route=route, status=status, seconds=round(seconds, 3))

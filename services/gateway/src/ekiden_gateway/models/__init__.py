@@ -1,0 +1,1 @@
+"""The JSON of the HTTP interface: requests and answers, camelCase, with examples."""

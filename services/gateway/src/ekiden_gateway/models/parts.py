@@ -1,0 +1,169 @@
+"""Answers about a session's own parts: tasks, events and drafts; and about workflows."""
+
+from datetime import datetime
+
+from pydantic import ConfigDict, Field
+
+from ekiden_gateway.models.wire import EXAMPLE_SESSION, EXAMPLE_TASK, EXAMPLE_TIME, Answered
+
+
+class SubmissionAnswer(Answered):
+    """One sending of a task to its provider."""
+
+    epoch: int = Field(examples=[1])
+    sent_at: datetime = Field(examples=[EXAMPLE_TIME])
+    ended_at: datetime | None = None
+    outcome: str = Field(examples=["completed"])
+    run_id: str | None = None
+    cost_usd: float
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    model: str | None = None
+    price: object | None = Field(default=None, description="The price table's row the cost was made with")
+    simulated: bool = False
+    error: str | None = None
+    message: str | None = None
+
+
+class Lease(Answered):
+    epoch: int = Field(description="Counts claims", examples=[1])
+    until: datetime | None = Field(description="Until when a worker holds it; null when nobody does")
+
+
+class TaskError(Answered):
+    error: str = Field(examples=["RunFailed"])
+    message: str
+
+
+class TaskAnswer(Answered):
+    """A task as the ledger keeps it."""
+
+    id: str = Field(examples=[EXAMPLE_TASK])
+    type: str = Field(examples=["PERPLEXITY_SEARCH"], description="GPT_COMPLETION or PERPLEXITY_SEARCH")
+    session_id: str = Field(examples=[EXAMPLE_SESSION])
+    phase_number: int = Field(examples=[1])
+    step_name: str = Field(examples=["EXECUTE"])
+    generation: int
+    index: int
+    request: dict[str, object]
+    response: object | None
+    result: object | None
+    status: str = Field(examples=["COMPLETED"])
+    retry_count: int
+    error: TaskError | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    not_before: datetime | None
+    run_id: str | None
+    lease: Lease
+    submissions: list[SubmissionAnswer]
+    cost_usd: float
+    cap_usd: float
+    saved_usd: float
+    cached_from: str | None
+    flags: list[str]
+    simulated: bool
+
+
+class TaskList(Answered):
+    tasks: list[TaskAnswer]
+
+
+class HistoryEvent(Answered):
+    type: str = Field(examples=["StepCompleted"])
+    phase: int | None
+    step: str | None
+    detail: str
+
+
+class HistoryEntry(Answered):
+    """One transition: its number is the session's version, and the id of the event in a stream."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 2,
+                    "at": EXAMPLE_TIME,
+                    "cause": "Look",
+                    "status": "EXECUTING",
+                    "waitingReason": None,
+                    "phase": 1,
+                    "step": "EXECUTE",
+                    "events": [
+                        {"type": "StepCompleted", "phase": 1, "step": "THINK", "detail": ""},
+                        {"type": "StepStarted", "phase": 1, "step": "EXECUTE", "detail": ""},
+                    ],
+                }
+            ]
+        }
+    )
+
+    id: int
+    at: datetime
+    cause: str
+    status: str
+    waiting_reason: str | None
+    phase: int | None
+    step: str | None
+    events: list[HistoryEvent]
+
+
+class EventList(Answered):
+    events: list[HistoryEntry]
+
+
+class DraftAnswer(Answered):
+    """A draft; which of the fields it has, its workflow says."""
+
+    model_config = ConfigDict(extra="allow")
+
+    concept_number: int = Field(examples=[1])
+    status: str = Field(examples=["DRAFT"], description="DRAFT, EDITED, SCHEDULED, POSTED or ARCHIVED")
+    edited_content: str | None
+    flags: list[str] = Field(description="What the checks found and repaired", examples=[["content_too_long"]])
+    simulated: bool = Field(description="true when it rests on answers of the simulator")
+    created_at: datetime
+    edited_at: datetime | None
+
+
+class DraftList(Answered):
+    session_id: str = Field(examples=[EXAMPLE_SESSION])
+    status: str = Field(examples=["COMPLETED"])
+    drafts: list[DraftAnswer]
+    total_drafts: int
+    created_at: datetime
+    completed_at: datetime | None
+
+
+class InputAnswer(Answered):
+    required: bool
+    default: str
+    enum: list[str] | None
+    max_length: int
+
+
+class WorkflowPhase(Answered):
+    number: int
+    name: str = Field(examples=["trend_research"])
+    title: dict[str, str]
+    steps: list[str] = Field(examples=[["1.THINK", "1.EXECUTE", "1.INTEGRATE"]])
+
+
+class WorkflowAnswer(Answered):
+    id: str = Field(examples=["viral-content@0123456789abcdef"])
+    name: str = Field(examples=["viral-content"])
+    version: int
+    title: dict[str, str]
+    description: dict[str, str]
+    languages: list[str]
+    inputs: dict[str, InputAnswer]
+    budget_usd: float
+    phases: list[WorkflowPhase]
+    drafts: int
+
+
+class WorkflowPage(Answered):
+    items: list[WorkflowAnswer]
+    next_cursor: str | None = None

@@ -1,0 +1,245 @@
+"""Answers about a session: as created, in a list, as a whole, and how far it is."""
+
+from datetime import datetime
+
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+
+from ekiden_gateway.models.forecast import ForecastAnswer, Gate
+from ekiden_gateway.models.wire import EXAMPLE_SESSION, EXAMPLE_TASK, EXAMPLE_TIME, Answered
+
+_COST: JsonDict = {"spentUsd": 0.031, "reservedUsd": 0.18, "budgetUsd": 1.0, "savedUsd": 0.0}
+
+
+class Cost(Answered):
+    model_config = ConfigDict(json_schema_extra={"examples": [_COST]})
+
+    spent_usd: float = Field(description="What the ended calls cost")
+    reserved_usd: float = Field(description="Set aside for calls under way")
+    budget_usd: float
+    saved_usd: float = Field(description="What the search cache saved")
+
+
+class CreatedSession(Answered):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "sessionId": EXAMPLE_SESSION,
+                    "status": "PENDING",
+                    "workflow": "viral-content@0123456789abcdef",
+                    "language": "ja",
+                    "input": {"theme": "AIと働き方", "style": "insight", "platform": "twitter"},
+                    "budgetUsd": 1.0,
+                    "createdAt": EXAMPLE_TIME,
+                    "parent": None,
+                    "url": f"/api/viral/cot-session/{EXAMPLE_SESSION}",
+                }
+            ]
+        }
+    )
+
+    session_id: str
+    status: str = Field(description="PENDING, or with `start` what starting it led to")
+    workflow: str
+    language: str
+    input: dict[str, str]
+    budget_usd: float
+    created_at: datetime
+    parent: str | None
+    url: str
+
+
+class Failure(Answered):
+    error: str = Field(examples=["RateLimited"])
+    message: str = Field(examples=["The provider asked us to slow down."])
+    task_id: str | None = Field(examples=[EXAMPLE_TASK])
+
+
+class SessionSummary(Answered):
+    """A session without its results."""
+
+    session_id: str = Field(examples=[EXAMPLE_SESSION])
+    status: str = Field(examples=["EXECUTING"])
+    waiting_reason: str | None = None
+    workflow: str = Field(examples=["viral-content@0123456789abcdef"])
+    language: str = Field(examples=["ja"])
+    input: dict[str, str]
+    metadata: dict[str, str]
+    current_phase: int | None = Field(examples=[1])
+    current_step: str | None = Field(examples=["EXECUTE"])
+    cost: Cost
+    parent: str | None = None
+    failure: Failure | None = None
+    next_retry_at: datetime | None = None
+    created_at: datetime = Field(examples=[EXAMPLE_TIME])
+    started_at: datetime | None = None
+    moved_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+class SessionPage(Answered):
+    items: list[SessionSummary]
+    next_cursor: str | None = Field(description="Give it as `cursor` for what follows; null at the end")
+
+
+class StepAnswer(Answered):
+    """A step that was entered: how often it was ordered, its tasks, and its result."""
+
+    phase: int = Field(examples=[1])
+    step: str = Field(examples=["THINK"])
+    generation: int = Field(examples=[1])
+    task_ids: list[str]
+    missing: list[int] = Field(description="Items of a fan-out that the step went on without")
+    result: object | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class SessionAnswer(SessionSummary):
+    """The session with everything it found so far."""
+
+    version: int = Field(description="Counts the transitions; the id of its newest event", examples=[7])
+    retry_count: int
+    auto_advance: bool
+    pause_after_phases: list[int]
+    pause_before: list[str]
+    webhook_url: str | None
+    edited: dict[str, list[object]] = Field(description="Items a person put in place of the planned ones, by step")
+    steps: list[StepAnswer]
+
+
+class CommandAnswer(Answered):
+    """Where a session stands after a person's command. `changed` is false when there was nothing to do."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "sessionId": EXAMPLE_SESSION,
+                    "phase": 1,
+                    "step": "THINK",
+                    "taskIds": [f"{EXAMPLE_SESSION}.1T.g1.0"],
+                    "status": "THINKING",
+                    "waitingReason": None,
+                    "changed": True,
+                }
+            ]
+        }
+    )
+
+    session_id: str
+    phase: int | None
+    step: str | None
+    task_ids: list[str]
+    status: str
+    waiting_reason: str | None
+    changed: bool
+    parent: str | None = None
+
+
+class DryRunAnswer(Answered):
+    """What a command would do; nothing was done."""
+
+    session_id: str = Field(examples=[EXAMPLE_SESSION])
+    dry_run: bool = True
+    would_change: bool
+    status: str = Field(description="What the session's status would become", examples=["EXECUTING"])
+    waiting_reason: str | None
+    phase: int | None
+    step: str | None
+    forecast: ForecastAnswer
+
+
+# ── async-status ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class StatusSession(Answered):
+    id: str = Field(examples=[EXAMPLE_SESSION])
+    status: str = Field(examples=["EXECUTING"])
+    waiting_reason: str | None
+    current_phase: int | None
+    current_step: str | None
+    workflow: str
+    version: int
+    retry_count: int
+    next_retry_at: datetime | None
+    failure: Failure | None
+    created_at: datetime
+    started_at: datetime | None
+    moved_at: datetime | None
+    completed_at: datetime | None
+
+
+class Timestamps(Answered):
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class PhaseStatus(Answered):
+    """`hasThink` and its like: whether the step has its result."""
+
+    number: int = Field(examples=[1])
+    name: str = Field(examples=["trend_research"])
+    title: str = Field(examples=["トレンド調査"])
+    status: str = Field(examples=["EXECUTING"])
+    has_think: bool
+    has_execute: bool
+    has_integrate: bool
+    timestamps: Timestamps
+    generation: int
+
+
+class TaskCounts(Answered):
+    total: int
+    queued: int
+    processing: int
+    submitted: int
+    completed: int
+    failed: int
+    outcome_unknown: int
+    cancelled: int
+
+
+class TaskBrief(Answered):
+    id: str = Field(examples=[EXAMPLE_TASK])
+    type: str = Field(examples=["PERPLEXITY_SEARCH"])
+    phase_number: int
+    step_name: str
+    status: str
+    retry_count: int
+    cost_usd: float
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+class AsyncTasks(Answered):
+    summary: TaskCounts
+    current: list[TaskBrief] = Field(description="What the session waits for")
+    recent: list[TaskBrief] = Field(description="What ended last, newest first")
+
+
+class Progress(Answered):
+    completed_phases: int
+    total_phases: int
+    percentage: int = Field(ge=0, le=100)
+    estimated_seconds_remaining: float | None = Field(description="null while no call was measured")
+
+
+class NextAction(Answered):
+    action: str = Field(examples=["wait"])
+    message: str
+    url: str | None = Field(description="Where to say it; null when there is nothing to say")
+
+
+class AsyncStatus(Answered):
+    session: StatusSession
+    phases: list[PhaseStatus]
+    async_tasks: AsyncTasks
+    progress: Progress
+    cost: Cost
+    next_action: NextAction
+    simulated: bool = Field(description="true when any of its answers came from the simulator")
+    gate: Gate | None = Field(default=None, description="At a gate before a fan-out: what would be bought")

@@ -1,0 +1,27 @@
+"""What all models share: camelCase names outside, unknown fields refused on the way in."""
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from ekiden.domain.ids import Micros
+
+EXAMPLE_SESSION = "ses_0199c0ffee0077778888999900001111"
+EXAMPLE_TASK = f"{EXAMPLE_SESSION}.1E.g1.0"
+EXAMPLE_TIME = "2026-11-22T09:30:00.000Z"
+
+
+class Asked(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class Answered(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+def usd(amount: Micros | int) -> float:
+    """Whole micro-dollars as USD: the only place where money changes its unit on the way out."""
+    return amount / 1_000_000
+
+
+def micros(amount: float) -> Micros:
+    return Micros(round(amount * 1_000_000))

@@ -1,0 +1,163 @@
+"""What the gateway is made of: built once in `app`, handed to the routes."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import structlog
+
+from ekiden.broker.publisher import Publisher
+from ekiden.domain.diagnosis import at
+from ekiden.domain.forecast import Medians
+from ekiden.domain.plan import Provider
+from ekiden.errors import Unreachable
+from ekiden.relay import Relay
+from ekiden.stamp import Stamp
+from ekiden.store.database import Database, away
+from ekiden.store.drafts import DraftStore
+from ekiden.store.providers import read_state
+from ekiden.store.schema import ensure_schema
+from ekiden.store.sessions import SessionStore
+from ekiden.store.tasks import TaskStore
+from ekiden.store.workflows import WorkflowStore
+from ekiden_gateway.catalogue import Catalogue
+from ekiden_gateway.keys import Keyring
+from ekiden_gateway.live import LiveUpdates
+from ekiden_gateway.settings import PACKAGED_WORKFLOWS, GatewaySettings
+
+log = structlog.get_logger()
+CLOCK_SECONDS = 30.0
+AGAIN_SECONDS = 1.0
+DATABASE_TIMEOUT_MS = 5000
+PROBE_SECONDS = 2.0
+MEDIANS_KEPT_SECONDS = 10.0
+
+
+@dataclass
+class Parts:
+    """Stores, relay, broker and catalogue, and the loops that keep them connected."""
+
+    settings: GatewaySettings
+    database: Database
+    publisher: Publisher
+    live: LiveUpdates
+    sessions: SessionStore
+    tasks: TaskStore
+    drafts: DraftStore
+    workflows: WorkflowStore
+    relay: Relay
+    catalogue: Catalogue
+    keyring: Keyring
+    stamp: Stamp
+    begun: bool = False
+    """Whether schema and workflows are in the database, so that sessions can be created."""
+    _loops: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    _medians: tuple[float, Medians] | None = None
+
+    @classmethod
+    def build(cls, settings: GatewaySettings) -> Self:
+        """Raises WorkflowInvalid."""
+        folders = [PACKAGED_WORKFLOWS, *([settings.workflows_dir] if settings.workflows_dir else [])]
+        catalogue = Catalogue.read(folders, settings.policies)
+        database = Database(settings.mongodb_url, settings.mongodb_database, timeout_ms=DATABASE_TIMEOUT_MS)
+        stamp = Stamp(database.clock)
+        publisher = Publisher(settings.amqp_url, stamp)
+        sessions, tasks, drafts = SessionStore(database), TaskStore(database), DraftStore(database)
+        workflows = WorkflowStore(database, settings.policies)
+        return cls(
+            settings=settings,
+            database=database,
+            publisher=publisher,
+            live=LiveUpdates(settings.amqp_url),
+            sessions=sessions,
+            tasks=tasks,
+            drafts=drafts,
+            workflows=workflows,
+            relay=Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies),
+            catalogue=catalogue,
+            keyring=settings.keyring,
+            stamp=stamp,
+        )
+
+    def start(self) -> None:
+        """Connect in the background: the gateway answers from the first moment, if only that it cannot yet."""
+        loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            self._keep_database,
+            self._connect_broker,
+            self.live.run_forever,
+        ]
+        self._loops = [asyncio.create_task(loop()) for loop in loops]
+
+    async def stop(self) -> None:
+        self.live.stop()
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.publisher.close()
+        await self.database.close()
+
+    async def unready(self) -> list[str]:
+        """What does not really work right now, one sentence each."""
+        wrong: list[str] = []
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                hello = await self.database.command("hello")
+            if not hello.get("isWritablePrimary"):
+                wrong.append("the database takes no writes")
+        except (Unreachable, TimeoutError) as error:
+            wrong.append(str(error) or "the database does not answer in time")
+        if not self.begun:
+            wrong.append("schema and workflows are not in the database yet")
+        if not self.publisher.connected:
+            wrong.append("the broker is not connected: what is accepted is stored, and sent later")
+        return wrong
+
+    async def medians(self) -> Medians:
+        """How long calls take, at most a few seconds old."""
+        now = asyncio.get_running_loop().time()
+        if self._medians is None or now - self._medians[0] > MEDIANS_KEPT_SECONDS:
+            found = {provider: await self.tasks.median_seconds(provider) for provider in Provider}
+            measured = {provider: seconds for provider, seconds in found.items() if seconds is not None}
+            self._medians = (now, measured)
+        return self._medians[1]
+
+    async def held(self) -> Mapping[Provider, str]:
+        """Why calls to a provider are held back at the moment: its breaker is open, or it cools down."""
+        with away():
+            documents = await self.database.quick("providers").find({}).to_list()
+        now = self.database.clock.now()
+        reasons: dict[Provider, str] = {}
+        for document in documents:
+            state = read_state(document)
+            if state.breaker is not None:
+                since = f" since {at(state.breaker_since)}" if state.breaker_since else ""
+                reasons[Provider(document["_id"])] = f"its breaker is open{since}: {state.breaker}"
+            elif state.cool_down_until is not None and state.cool_down_until > now:
+                reasons[Provider(document["_id"])] = f"it cools down until {at(state.cool_down_until)}"
+        return reasons
+
+    async def _keep_database(self) -> None:
+        """Prepare the database as soon as it answers, then follow its clock."""
+        while True:
+            try:
+                await self.database.synchronise_clock()
+                if not self.begun:
+                    await ensure_schema(self.database)
+                    await self.catalogue.save(self.workflows)
+                    self.begun = True
+                    log.info("gateway_began", workflows=sorted(self.catalogue.packages))
+            except Unreachable as error:
+                log.warning("database_away", error=str(error))
+            await asyncio.sleep(CLOCK_SECONDS if self.begun else AGAIN_SECONDS)
+
+    async def _connect_broker(self) -> None:
+        """Until it was reached once: from there the connection mends itself."""
+        while True:
+            try:
+                await self.publisher.connect()
+            except Unreachable as error:
+                log.warning("broker_away", error=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return

@@ -1,0 +1,96 @@
+"""Sessions: create, list, show, and say how far they are."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import AwareDatetime
+
+from ekiden.domain.diagnosis import diagnose
+from ekiden.domain.session import Status
+from ekiden.store.session_document import from_document
+from ekiden_gateway import intake
+from ekiden_gateway.access import Located, Owner, UsedParts, begun
+from ekiden_gateway.catalogue import DEFAULT
+from ekiden_gateway.commands import workflow_of
+from ekiden_gateway.listing import Wanted, cursor, read_cursor
+from ekiden_gateway.models.requests import CreateSession
+from ekiden_gateway.models.sessions import AsyncStatus, CreatedSession, SessionAnswer, SessionPage
+from ekiden_gateway.problems import KEY_REUSED, TOO_LARGE, UNKNOWN_SESSION, documented, invalid
+from ekiden_gateway.views import session as views
+from ekiden_gateway.views import status, tasks
+from ekiden_gateway.views.session import BASE
+
+router = APIRouter(prefix=BASE, tags=["sessions"])
+
+
+@router.post(
+    "/create",
+    operation_id="createSession",
+    status_code=201,
+    response_model=CreatedSession,
+    responses=documented(KEY_REUSED, TOO_LARGE),
+    dependencies=[Depends(begun)],
+)
+async def create(
+    asked: CreateSession,
+    parts: UsedParts,
+    owner: Owner,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(description="Makes it safe to ask again")] = None,
+) -> CreatedSession:
+    """Create a session; it waits for `process-async` unless `start` is true."""
+    name = asked.workflow or DEFAULT
+    workflow = parts.catalogue.workflows.get(name)
+    if workflow is None:
+        raise invalid("workflow", f"there is no {name!r}; there are {', '.join(sorted(parts.catalogue.workflows))}")
+    session = intake.new_session(parts, owner, asked, workflow)
+    known_as = intake.idempotency(idempotency_key, asked.model_dump(mode="json", by_alias=True))
+    created = await intake.store(parts, session, known_as, start=asked.start)
+    response.headers["Location"] = created.url
+    return created
+
+
+@router.get("/", operation_id="listSessions", response_model=SessionPage, responses=documented())
+@router.get("", include_in_schema=False, response_model=SessionPage)
+async def page(
+    parts: UsedParts,
+    owner: Owner,
+    status: Annotated[list[Status] | None, Query(description="One or several statuses")] = None,
+    workflow: Annotated[str | None, Query(max_length=100, description="A workflow's name, or one version's id")] = None,
+    created_after: Annotated[AwareDatetime | None, Query(alias="createdAfter")] = None,
+    created_before: Annotated[AwareDatetime | None, Query(alias="createdBefore")] = None,
+    metadata: Annotated[list[str] | None, Query(max_length=10, description="`key:value`, all must match")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(alias="cursor", max_length=200, description="A page's `nextCursor`")] = None,
+) -> SessionPage:
+    """List your sessions, newest first."""
+    wanted = Wanted(owner, status or (), workflow, created_after, created_before, metadata or ())
+    found = await parts.sessions.page(wanted.filters(), read_cursor(after), limit + 1)
+    sessions = [from_document(document) for document in found[:limit]]
+    following = cursor(sessions[-1]) if len(found) > limit else None
+    return SessionPage(items=[views.summary(session) for session in sessions], next_cursor=following)
+
+
+@router.get(
+    "/{sessionId}", operation_id="getSession", response_model=SessionAnswer, responses=documented(UNKNOWN_SESSION)
+)
+async def show(session: Located) -> SessionAnswer:
+    """Show a session with everything it found so far."""
+    return views.whole(session)
+
+
+@router.get(
+    "/{sessionId}/async-status",
+    operation_id="getAsyncStatus",
+    response_model=AsyncStatus,
+    responses=documented(UNKNOWN_SESSION),
+)
+async def async_status(session: Located, parts: UsedParts) -> AsyncStatus:
+    """Say how far a session is, what it costs, and what helps it on."""
+    workflow = await workflow_of(parts, session)
+    ledger = await parts.tasks.of_session(session.id)
+    medians = await parts.medians()
+    facts = [tasks.fact(row) for row in ledger]
+    now = parts.database.clock.now()
+    diagnosis = diagnose(session, facts, workflow.plan, now, medians=medians, held=await parts.held())
+    return status.async_status(session, ledger, workflow, diagnosis, medians)

@@ -1,0 +1,115 @@
+"""A session as its owner sees it."""
+
+from ekiden.domain.ids import Position
+from ekiden.domain.session import Failure, Money, Session, Status
+from ekiden_gateway.models import sessions as model
+from ekiden_gateway.models.wire import usd
+
+BASE = "/api/viral/cot-session"
+
+
+def session_url(session_id: str) -> str:
+    return f"{BASE}/{session_id}"
+
+
+def created(session: Session, status: str) -> model.CreatedSession:
+    return model.CreatedSession(
+        session_id=session.id,
+        status=status,
+        workflow=session.workflow,
+        language=session.language,
+        input=dict(session.input),
+        budget_usd=usd(session.money.budget),
+        created_at=session.created_at,
+        parent=session.parent,
+        url=session_url(session.id),
+    )
+
+
+def summary(session: Session) -> model.SessionSummary:
+    return model.SessionSummary.model_validate(_summary(session))
+
+
+def whole(session: Session) -> model.SessionAnswer:
+    wishes = session.wishes
+    fields: dict[str, object] = _summary(session) | {
+        "version": session.version,
+        "retry_count": session.retry_count,
+        "auto_advance": wishes.auto_advance,
+        "pause_after_phases": sorted(wishes.pause_after),
+        "pause_before": sorted(str(position) for position in wishes.pause_before),
+        "webhook_url": session.webhook_url,
+        "edited": {str(Position.parse(key)): items for key, items in session.edited.items()},
+        "steps": _steps(session),
+    }
+    return model.SessionAnswer.model_validate(fields)
+
+
+def command(session: Session, *, changed: bool) -> model.CommandAnswer:
+    return model.CommandAnswer(
+        session_id=session.id,
+        phase=session.position.phase if session.position else None,
+        step=session.position.step.value if session.position else None,
+        task_ids=list(session.waits_for),
+        status=session.status.value,
+        waiting_reason=session.waiting_reason,
+        changed=changed,
+        parent=session.parent,
+    )
+
+
+def cost(money: Money) -> model.Cost:
+    return model.Cost(
+        spent_usd=usd(money.spent),
+        reserved_usd=usd(money.held),
+        budget_usd=usd(money.budget),
+        saved_usd=usd(money.saved),
+    )
+
+
+def failure(found: Failure | None) -> model.Failure | None:
+    return model.Failure(error=found.error, message=found.message, task_id=found.task_id) if found else None
+
+
+def completed_at(session: Session) -> object:
+    return session.finished_at if session.status is Status.COMPLETED else None
+
+
+def _summary(session: Session) -> dict[str, object]:
+    return {
+        "session_id": session.id,
+        "status": session.status.value,
+        "waiting_reason": session.waiting_reason,
+        "workflow": session.workflow,
+        "language": session.language,
+        "input": dict(session.input),
+        "metadata": dict(session.metadata),
+        "current_phase": session.position.phase if session.position else None,
+        "current_step": session.position.step.value if session.position else None,
+        "cost": cost(session.money),
+        "parent": session.parent,
+        "failure": failure(session.failure),
+        "next_retry_at": session.next_retry_at,
+        "created_at": session.created_at,
+        "started_at": session.started_at,
+        "moved_at": session.moved_at,
+        "completed_at": completed_at(session),
+    }
+
+
+def _steps(session: Session) -> list[model.StepAnswer]:
+    order = {"T": 0, "E": 1, "I": 2}
+    keys = sorted(session.steps, key=lambda key: (int(key[:-1]), order[key[-1]]))
+    return [
+        model.StepAnswer(
+            phase=Position.parse(key).phase,
+            step=Position.parse(key).step.value,
+            generation=session.steps[key].generation,
+            task_ids=list(session.steps[key].tasks),
+            missing=list(session.steps[key].missing),
+            result=session.steps[key].result,
+            started_at=session.steps[key].started_at,
+            finished_at=session.steps[key].finished_at,
+        )
+        for key in keys
+    ]

@@ -1,0 +1,235 @@
+"""The doctor: one sentence for every situation, what a session waits for, since when, and what helps.
+
+Longer than a module should be, because the sentences of all situations are best read on one page.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from ekiden.domain.decider import Situation, situation
+from ekiden.domain.forecast import Medians, items, step_calls, usd
+from ekiden.domain.ids import Micros
+from ekiden.domain.messages import OPEN, TaskStatus
+from ekiden.domain.plan import Plan, Provider
+from ekiden.domain.progress import AUTOMATIC_RETRIES
+from ekiden.domain.remedies import Action, Case, TaskFact, Verb, actions, needed_budget
+from ekiden.domain.session import Session
+
+STALLED = timedelta(minutes=2)
+"""A session under way that waits for nothing and has not moved for so long is a bug of ours."""
+LONG_QUEUE = timedelta(minutes=1)
+"""A task queued longer than this is worth a word: there may be no worker."""
+NAMED_ITEMS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """`is_healthy`: it goes on by itself, has ended well, or waits as it was asked to. The first action helps most."""
+
+    is_healthy: bool
+    summary: str
+    issues: tuple[str, ...] = ()
+    recommendations: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
+
+    @property
+    def next_verb(self) -> Verb:
+        return self.actions[0].verb if self.actions else Verb.WAIT
+
+
+def diagnose(
+    session: Session,
+    tasks: Sequence[TaskFact],
+    plan: Plan,
+    now: datetime,
+    *,
+    medians: Medians | None = None,
+    held: Mapping[Provider, str] | None = None,
+) -> Diagnosis:
+    """Say how a session is. Total: there is a finding for every situation."""
+    case = Case(session, tasks, plan, now, medians or {}, held or {})
+    finding = _FINDINGS[situation(session)](case)
+    return Diagnosis(
+        finding.healthy, finding.summary, finding.issues, finding.advice, tuple(actions(case, finding.helps))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    healthy: bool
+    summary: str
+    issues: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+    helps: tuple[Verb, ...] = ()
+
+
+# ── one finding for every situation ──────────────────────────────────────────────────────────────────────
+
+
+def _pending(case: Case) -> _Finding:
+    since = at(case.session.created_at)
+    return _Finding(
+        True, f"Created at {since} and not started yet.", advice=("Start it with process-async.",), helps=(Verb.START,)
+    )
+
+
+def _active(case: Case) -> _Finding:
+    where, waited = case.session.position, case.session.waits_for
+    known = {task.id: task for task in case.waited}
+    issues = list(_what_is_slow(case))
+    absent = [task for task in waited if task not in known]
+    parts = [*_by_status(case.waited), *([f"{len(absent)} being created"] if absent else [])]
+    moved = case.session.moved_at
+    nothing_open = not absent and not any(task.status in OPEN for task in case.waited)
+    if nothing_open and moved is not None and case.now - moved > STALLED:
+        issues.append(f"Every answer is there, and nothing has moved since {at(moved)}: the reconciler resumes it.")
+    summary = f"{where} is under way and waits for {_count(len(waited), 'task')}: {', '.join(parts)}."
+    advice = ("Nothing needs to be done: it goes on by itself.",) if not issues else ()
+    return _Finding(not issues, summary, tuple(issues), advice, (Verb.WAIT,))
+
+
+def _approval(case: Case) -> _Finding:
+    position, since = case.session.position, _since(case)
+    if position is None or case.plan.by_position[position].for_each is None:
+        text = f"Waits for approval before {position} since {since}, as asked."
+        return _Finding(True, text, advice=("Continue to go on.",), helps=(Verb.CONTINUE,))
+    planned = items(case.session, position, case.plan)
+    calls = step_calls(case.session, position, case.plan, case.medians)
+    step = case.plan.by_position[position]
+    named = "; ".join(_said(item) for item in planned[:NAMED_ITEMS])
+    took = f" and about {calls.seconds:.0f} s" if calls.seconds is not None else ""
+    text = (
+        f"Waits for approval before {position} since {since}: {_count(len(planned), 'call')} to {step.provider} for at "
+        f"most {len(planned)} × {usd(step.cap)} = {usd(calls.at_most)}{took}: {named}."
+    )
+    advice = ("Continue to buy them as they are, or continue with an edited input.",)
+    return _Finding(True, text, advice=advice, helps=(Verb.CONTINUE,))
+
+
+def _budget(case: Case) -> _Finding:
+    money = case.session.money
+    needed = needed_budget(case.session, case.plan)
+    more = Micros(needed - money.budget)
+    text = (
+        f"Waits for a higher budget before {case.session.position} since {_since(case)}: the next step may cost up to "
+        f"{usd(Micros(money.free + more))} and {usd(money.free)} of {usd(money.budget)} are free."
+    )
+    issue = f"The budget is {usd(more)} too small."
+    advice = f"Continue with budgetUsd {needed / 1_000_000:g} or more."
+    return _Finding(False, text, (issue,), (advice,), (Verb.CONTINUE,))
+
+
+def _unknown(case: Case) -> _Finding:
+    tasks = case.first(TaskStatus.OUTCOME_UNKNOWN)
+    risk = usd(Micros(sum(task.cap for task in tasks)))
+    ids = ", ".join(task.id for task in tasks) or "a task"
+    since = at(min(task.since for task in tasks)) if tasks else _since(case)
+    text = f"Nobody can say whether {ids} was bought, since {since}: resending it may pay up to {risk} a second time."
+    issues = tuple(f"{task.id}: {task.message or 'its answer was lost'}" for task in tasks)
+    advice = (
+        "Resolve it with one of: resend (order it again), give_up (go on without it), attach (give the run id found "
+        "at the provider, to collect what was paid).",
+    )
+    return _Finding(False, text, issues, advice, (Verb.RESOLVE,))
+
+
+def _paused(case: Case) -> _Finding:
+    text = f"Paused by a person at {case.session.position} since {_since(case)}; calls under way are kept."
+    return _Finding(True, text, advice=("Resume to go on.",), helps=(Verb.RESUME,))
+
+
+def _retry(case: Case) -> _Finding:
+    session, due = case.session, case.session.next_retry_at
+    when = f"at {at(due)}" if due else "soon"
+    text = f"{session.position} is tried again {when}, retry {session.retry_count} of {AUTOMATIC_RETRIES}: {_why(case)}"
+    advice = ("Nothing needs to be done; retry does it at once.",)
+    return _Finding(True, text, (_why(case),), advice, (Verb.WAIT, Verb.RETRY))
+
+
+def _completed(case: Case) -> _Finding:
+    ended = case.session.finished_at
+    text = f"Completed at {at(ended) if ended else 'its end'} for {usd(case.session.money.spent)}."
+    missing = sum(len(step.missing) for step in case.session.steps.values())
+    gaps = (f"{_count(missing, 'call')} failed and the step went on without.",) if missing else ()
+    return _Finding(True, text, gaps, ("Read the drafts.",), (Verb.DRAFTS,))
+
+
+def _failed(case: Case) -> _Finding:
+    ended = case.session.finished_at
+    text = f"{case.session.position} failed{f' at {at(ended)}' if ended else ''}: {_why(case)}"
+    advice = ["Retry orders the failed tasks again and keeps every result."]
+    if case.session.failure and case.session.failure.error == "ContextTooLong":
+        advice = ["Restart the phase with less input: the prompt is longer than the model can read."]
+    return _Finding(False, text, (_why(case),), tuple(advice), (Verb.RETRY, Verb.RESTART_PHASE))
+
+
+def _cancelled(case: Case) -> _Finding:
+    ended = case.session.finished_at
+    text = f"Cancelled{f' at {at(ended)}' if ended else ''} by a person; nothing more is bought."
+    return _Finding(True, text, advice=("Restart it as a new session.",), helps=(Verb.RESTART_SESSION,))
+
+
+_FINDINGS = {
+    Situation.PENDING: _pending,
+    Situation.ACTIVE: _active,
+    Situation.APPROVAL: _approval,
+    Situation.BUDGET: _budget,
+    Situation.UNKNOWN: _unknown,
+    Situation.PAUSED: _paused,
+    Situation.RETRY: _retry,
+    Situation.COMPLETED: _completed,
+    Situation.FAILED: _failed,
+    Situation.CANCELLED: _cancelled,
+}
+
+
+# ── small words ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def at(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _since(case: Case) -> str:
+    return at(case.session.moved_at or case.session.created_at)
+
+
+def _why(case: Case) -> str:
+    failure = case.session.failure
+    if failure is None:
+        return "the reason was not kept."
+    task = f" ({failure.task_id})" if failure.task_id else ""
+    return f"{failure.error}: {failure.message.rstrip('.') or 'no details'}{task}."
+
+
+def _by_status(tasks: Sequence[TaskFact]) -> Iterable[str]:
+    for status in TaskStatus:
+        found = [task for task in tasks if task.status is status]
+        if found:
+            word = status.lower().replace("_", " ")
+            yield f"{len(found)} {word} since {at(min(task.since for task in found))}"
+
+
+def _what_is_slow(case: Case) -> Iterable[str]:
+    queued = case.first(TaskStatus.QUEUED)
+    for provider in dict.fromkeys(task.provider for task in queued):
+        if provider in case.held:
+            yield f"Calls to {provider} are held back: {case.held[provider]}."
+    for task in queued:
+        if task.not_before and task.not_before > case.now:
+            why = f" after {task.error}: {task.message}" if task.error else ""
+            yield f"{task.id} is tried again at {at(task.not_before)}{why}."
+        elif case.now - task.since > LONG_QUEUE and task.provider not in case.held:
+            yield f"{task.id} is queued since {at(task.since)}: are {task.provider}-workers running?"
+
+
+def _said(item: object) -> str:
+    """An item as a person reads it: the question of a planned search, else what it is."""
+    fields = cast("Mapping[str, object]", item) if isinstance(item, Mapping) else {"question": item}
+    return f"“{fields.get('question', fields)}”"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,117 @@
+"""Render every prompt of a workflow with made-up answers, so that what cannot be rendered shows before it costs.
+
+The answers are made from the workflow's own schemas: a field that no schema promises is unknown here as it will be
+in a session. Every choice of an input, both lengths, missing searches and nulls are tried.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import cast
+
+from jinja2 import TemplateError, TemplateNotFound
+
+from ekiden.domain.ids import NOTHING, Position, SessionId, TaskName
+from ekiden.domain.plan import Plan, Provider
+from ekiden.domain.progress import Order
+from ekiden.domain.session import Money, Session, StepState
+from ekiden.errors import Mistake
+from ekiden.retry import UnknownOutcome
+from ekiden.workflow.definition import Definition
+from ekiden.workflow.package import Package
+from ekiden.workflow.prompts import Prompts
+
+_ID = SessionId("ses_" + "0" * 32)
+_NO_POLICY = dict.fromkeys(Provider, UnknownOutcome.ASK)
+
+
+def rehearse(package: Package) -> Iterator[Mistake]:
+    """Say which prompts fail to render and why, each once. The package has passed all other checks."""
+    definition = package.definition
+    plan = definition.plan(_NO_POLICY)
+    prompts = Prompts(definition, plan, package.templates, package.schemas)
+    told: set[Mistake] = set()
+    for session, position in _situations(definition, package, plan):
+        for index, item in enumerate(plan.items(position, session.results, session.edited)):
+            wrong = _mistake(prompts, session, Order(TaskName(_ID, position, 1, index), item, NOTHING), definition)
+            if wrong is not None and wrong not in told:
+                told.add(wrong)
+                yield wrong
+
+
+def sample(schema: Mapping[str, object], *, nulls: bool = False) -> object:
+    """The smallest answer that fits a schema and fills all of it; with `nulls` wherever null is allowed."""
+    if "anyOf" in schema:
+        choices = cast("list[Mapping[str, object]]", schema["anyOf"])
+        null = [choice for choice in choices if choice.get("type") == "null"]
+        return None if nulls and null else sample(next((c for c in choices if c not in null), choices[0]), nulls=nulls)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return cast("list[object]", schema["enum"])[0]
+    kinds = schema.get("type")
+    names = cast("list[str]", kinds) if isinstance(kinds, list) else [kinds]
+    if "null" in names and (nulls or len(names) == 1):
+        return None
+    match next(name for name in names if name != "null"):
+        case "object":
+            fields = cast("Mapping[str, Mapping[str, object]]", schema.get("properties", {}))
+            return {name: sample(field, nulls=nulls) for name, field in fields.items()}
+        case "array":
+            return [sample(cast("Mapping[str, object]", schema["items"]), nulls=nulls) for _ in range(2)]
+        case "boolean":
+            return True
+        case "integer" | "number":
+            return 1
+        case _:
+            return "text"
+
+
+def _situations(definition: Definition, package: Package, plan: Plan) -> Iterator[tuple[Session, Position]]:
+    for number, position in enumerate(definition.positions()):
+        earlier = definition.positions()[:number]
+        for language in definition.languages:
+            for chosen in _inputs(definition):
+                for shorter, missing, nulls in ((0, False, False), (1, True, False), (0, True, True)):
+                    steps = {
+                        place.key: _answered(definition, package, place, missing=missing, nulls=nulls)
+                        for place in earlier
+                    }
+                    session = Session(
+                        _ID, "", package.id, chosen, language, datetime(2026, 1, 1, tzinfo=UTC), Money(NOTHING)
+                    )
+                    ready = replace(session, steps={**steps, position.key: StepState(shorter=shorter)})
+                    yield ready, position
+
+
+def _inputs(definition: Definition) -> Iterator[Mapping[str, str]]:
+    """The inputs with their defaults, and again with every choice of each."""
+    plain = {
+        name: given.default or (given.enum[0] if given.enum else "text") for name, given in definition.inputs.items()
+    }
+    yield plain
+    for name, given in definition.inputs.items():
+        for choice in given.enum or ():
+            yield {**plain, name: choice}
+
+
+def _answered(definition: Definition, package: Package, place: Position, *, missing: bool, nulls: bool) -> StepState:
+    step = definition.step(place)
+    if step.for_each is None:
+        return StepState(result=sample(package.schemas[step.schema_name or ""], nulls=nulls))
+    found = {"text": "text", "sources": [{"url": "https://a.example", "title": "text", "date": None}]}
+    ordered = min(2, step.at_most)
+    return StepState(result=[found] * (ordered - missing), missing=(ordered - 1,) if missing else ())
+
+
+def _mistake(prompts: Prompts, session: Session, order: Order, definition: Definition) -> Mistake | None:
+    name = f"prompts/{session.language}/{definition.step(order.name.position).prompt}.md.j2"
+    try:
+        prompts.request(session, order)
+    except TemplateNotFound as error:
+        return Mistake(name, None, f"cannot be rendered: there is no {error.name}")
+    except TemplateError as error:
+        return Mistake(name, getattr(error, "lineno", None), f"cannot be rendered: {error.message or error}")
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        return Mistake(name, None, f"cannot be rendered: {error!r}")
+    return None

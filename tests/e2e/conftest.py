@@ -1,0 +1,34 @@
+"""One stack with every service for all end-to-end tests; both providers are simulated."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+
+from ekiden_native import Stack
+from ekiden_native.stack import SETTINGS
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of its own, with one process of each service; `stack.env` has its addresses."""
+    stack = Stack(tmp_path_factory.mktemp("stack"), env={"EKIDEN_LOG_LEVEL": "info"}, simulate=True)
+    try:
+        stack.up(timeout=90)
+        yield stack
+    finally:
+        stack.down(wipe=True)
+
+
+@pytest.fixture(scope="session")
+async def api(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """The gateway."""
+    async with httpx.AsyncClient(base_url=stack.env["EKIDEN_GATEWAY_URL"], timeout=15, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def machine() -> dict[str, str]:
+    """The environment without any setting of Ekiden and without the providers' keys."""
+    return {name: value for name, value in os.environ.items() if not name.startswith((*SETTINGS, "NO_COLOR"))}

@@ -1,0 +1,267 @@
+"""The `ekiden` command against a real stack, as a script uses it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from ekiden_native import Stack
+
+PATIENCE_SECONDS = 60
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Ekiden = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def environment(stack: Stack, machine: dict[str, str]) -> dict[str, str]:
+    return machine | {"EKIDEN_STATE_DIR": str(stack.state.root)}
+
+
+@pytest.fixture(scope="module")
+def ekiden(environment: dict[str, str]) -> Ekiden:
+    def run(*arguments: str, **variables: str) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "ekiden_cli", *arguments],
+            env=environment | variables,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def completed(ekiden: Ekiden) -> Mapping[str, Any]:
+    """A session that ran to its end, as `run --json` tells it."""
+    ran = ekiden("run", "朝の集中力", "--platform", "threads", "--json")
+    assert ran.code == 0, ran.err
+    return ran.json
+
+
+def test_a_run_gives_three_drafts_and_their_price_as_json(completed: Mapping[str, Any]) -> None:
+    assert completed["status"] == "COMPLETED"
+    assert [draft["conceptNumber"] for draft in completed["drafts"]] == [1, 2, 3]
+    assert completed["simulated"] is True
+    receipt = completed["receipt"]
+    assert {row["provider"]: row["calls"] for row in receipt["providers"]} == {"GPT": 10, "Perplexity": 3}
+    assert receipt["spentUsd"] == pytest.approx(sum(row["costUsd"] for row in receipt["providers"]))
+    assert receipt["seconds"] > 0
+
+
+def test_a_run_in_a_pipe_says_each_transition_once_and_then_prints_the_drafts(ekiden: Ekiden) -> None:
+    ran = ekiden("run", "AI and work", "--platform", "linkedin")
+
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    steps = [line for line in lines if "begins" in line]
+    assert len(steps) == len(set(steps)) == 11
+    assert sum(line.startswith("--- Draft") for line in lines) == 3
+    assert "Simulated" in lines[-1]
+    assert "\x1b" not in ran.out
+
+
+def test_a_run_that_is_not_watched_returns_at_once_with_the_id(ekiden: Ekiden) -> None:
+    ran = ekiden("run", "睡眠", "--no-watch", "--json")
+    assert ran.code == 0, ran.err
+    session = ran.json["sessionId"]
+
+    watched = ekiden("sessions", "watch", session, "--json")
+
+    assert watched.code == 0, watched.err
+    versions = [json.loads(line)["id"] for line in watched.out.splitlines()]
+    assert versions == list(range(len(versions)))
+    assert ekiden("sessions", "show", session, "--json").json["session"]["status"] == "COMPLETED"
+
+
+def test_a_gate_ends_the_run_with_four_and_shows_what_would_be_bought(ekiden: Ekiden) -> None:
+    ran = ekiden("run", "副業", "--pause-before", "1.EXECUTE")
+
+    session = ran.out.split()[0]
+    assert ran.code == 4, ran.err
+    assert "approval" in ran.out
+    assert "3 perplexity calls" in ran.out
+    assert f"ekiden sessions continue {session}" in ran.out
+    assert ekiden("sessions", "show", session).code == 4
+    assert ekiden("sessions", "continue", session).code == 0
+    assert ekiden("sessions", "watch", session).code == 0
+
+
+def test_a_budget_that_is_too_small_is_raised_and_the_session_goes_on(ekiden: Ekiden) -> None:
+    ran = ekiden("run", "温泉", "--budget", "0.08")
+    session = ran.out.split()[0]
+    assert ran.code == 4, ran.out
+    assert "--budget" in ran.out
+
+    assert ekiden("sessions", "continue", session, "--budget", "1").code == 0
+
+    assert ekiden("sessions", "watch", session).code == 0
+
+
+def test_the_drafts_of_a_session_can_be_read_again(ekiden: Ekiden, completed: Mapping[str, Any]) -> None:
+    ran = ekiden("drafts", completed["sessionId"])
+
+    assert ran.code == 0
+    assert all(draft["content"] in ran.out for draft in completed["drafts"])
+
+
+def test_a_session_without_drafts_says_so(ekiden: Ekiden) -> None:
+    session = ekiden("run", "登山", "--pause-before", "1.THINK", "--no-watch", "--json").json["sessionId"]
+
+    ran = ekiden("drafts", session)
+
+    assert ran.code == 1
+    assert "no drafts yet" in ran.out
+
+
+def test_a_session_is_cancelled_and_a_dry_run_does_nothing(ekiden: Ekiden) -> None:
+    session = ekiden("run", "登山", "--pause-before", "1.EXECUTE", "--json").json["sessionId"]
+
+    assert "nothing was done" in ekiden("sessions", "cancel", session, "--dry-run").out
+    assert ekiden("sessions", "show", session, "--json").json["session"]["status"] == "WAITING"
+
+    assert ekiden("sessions", "cancel", session).code == 0
+    assert ekiden("sessions", "show", session, "--json").json["session"]["status"] == "CANCELLED"
+    assert ekiden("sessions", "watch", session).code == 1
+
+
+def test_the_state_forbids_and_the_command_says_what_would_work(ekiden: Ekiden, completed: Mapping[str, Any]) -> None:
+    ran = ekiden("sessions", "cancel", completed["sessionId"], "--json")
+
+    assert ran.code == 1
+    assert ran.json["error"]["status"] == 409
+    assert "COMPLETED" in ran.err
+
+
+def test_a_healthy_session_can_be_examined(ekiden: Ekiden, completed: Mapping[str, Any]) -> None:
+    ran = ekiden("sessions", "recover", completed["sessionId"], "--json")
+
+    assert ran.code == 0
+    assert ran.json["health"]["isHealthy"] is True
+
+
+def test_a_restart_of_a_phase_is_first_foreseen_and_then_done(ekiden: Ekiden, completed: Mapping[str, Any]) -> None:
+    again = ("sessions", "recover", completed["sessionId"], "--action", "restart_phase", "--phase", "5")
+
+    assert "2 gpt calls" in ekiden(*again, "--dry-run").out
+    assert ekiden(*again).code == 0
+    assert ekiden("sessions", "watch", completed["sessionId"]).code == 0
+
+
+def test_sessions_are_listed_newest_first(ekiden: Ekiden, completed: Mapping[str, Any]) -> None:
+    items = ekiden("sessions", "list", "--limit", "100", "--json").json["items"]
+
+    assert completed["sessionId"] in {item["sessionId"] for item in items}
+    moments = [item["createdAt"] for item in items]
+    assert moments == sorted(moments, reverse=True)
+    assert completed["sessionId"] in ekiden("sessions", "list", "--limit", "100").out
+
+
+@pytest.mark.parametrize("command", [("sessions", "show"), ("sessions", "watch"), ("sessions", "cancel"), ("drafts",)])
+def test_an_unknown_session_ends_with_three(ekiden: Ekiden, command: tuple[str, ...]) -> None:
+    ran = ekiden(*command, "ses_" + "0" * 32)
+
+    assert ran.code == 3
+    assert "no session" in ran.err
+
+
+def test_a_wish_the_gateway_does_not_know_ends_with_two(ekiden: Ekiden) -> None:
+    ran = ekiden("run", "睡眠", "--style", "loud", "--json")
+
+    assert ran.code == 2
+    assert "style" in ran.err
+    assert ran.json["error"]["status"] == 422
+
+
+def test_a_gateway_that_is_not_there_ends_with_five(ekiden: Ekiden) -> None:
+    ran = ekiden("run", "睡眠", EKIDEN_GATEWAY_URL="http://127.0.0.1:9")
+
+    assert ran.code == 5
+    assert "make up" in ran.err
+
+
+def test_the_doctor_finds_a_stack_in_order(ekiden: Ekiden) -> None:
+    ran = ekiden("doctor", "--json")
+
+    assert ran.code == 0, ran.out
+    assert {check["verdict"] for check in ran.json["checks"]} == {"ok"}
+    assert {"RabbitMQ", "MongoDB", "Gateway", "Clocks", "Writes"} <= {check["name"] for check in ran.json["checks"]}
+
+
+def test_the_doctor_says_for_each_failure_what_to_change(ekiden: Ekiden) -> None:
+    ran = ekiden(
+        "doctor",
+        "--json",
+        EKIDEN_AMQP_URL="amqp://guest:wrong@127.0.0.1:9/",
+        EKIDEN_MONGODB_URL="mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=300",
+        EKIDEN_GATEWAY_URL="http://127.0.0.1:9",
+        EKIDEN_SESION_BUDGET_USD="1",
+        OPENAI_API_KEY="sk-something",
+    )
+
+    failed = {check["name"]: check["change"] for check in ran.json["checks"] if check["verdict"] == "failed"}
+    assert ran.code == 1
+    assert failed.keys() == {"RabbitMQ", "MongoDB", "Gateway", "Settings", "Keys"}
+    assert all(failed.values())
+
+
+def test_the_doctor_tells_a_wrong_password_from_a_broker_that_is_away(ekiden: Ekiden, stack: Stack) -> None:
+    wrong = stack.env["EKIDEN_AMQP_URL"].replace("guest:guest", "guest:wrong")
+
+    checks = {check["name"]: check for check in ekiden("doctor", "--json", EKIDEN_AMQP_URL=wrong).json["checks"]}
+
+    assert checks["RabbitMQ"]["verdict"] == "failed"
+    assert "password" in checks["RabbitMQ"]["change"]
+
+
+def test_a_workflow_without_mistakes_passes_and_one_with_mistakes_names_them(ekiden: Ekiden, tmp_path: Path) -> None:
+    (tmp_path / "workflow.yaml").write_text("name: broken\nphases: []\n", encoding="utf-8")
+
+    assert ekiden("workflow", "check", "workflows/viral-content").code == 0
+    ran = ekiden("workflow", "check", str(tmp_path), "--json")
+
+    assert ran.code == 1
+    assert len(ran.json[0]["mistakes"]) > 3
+    assert ekiden("workflow", "check", "no/such/folder").code == 3
+
+
+def test_watching_goes_on_over_the_death_of_the_gateway(stack: Stack, environment: dict[str, str]) -> None:
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "ekiden_cli", "run", "マラソン"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout is not None
+    before = ""
+    while "begins" not in before:
+        before += watching.stdout.readline()
+
+    stack.kill("gateway")
+    after, err = watching.communicate(timeout=PATIENCE_SECONDS)
+    stack.wait_ready("gateway")
+
+    assert watching.returncode == 0, err
+    assert "the gateway is away" in after
+    assert "the gateway is back" in after
+    steps = [line for line in (before + after).splitlines() if "begins" in line]
+    assert len(steps) == len(set(steps)) == 11

@@ -1,0 +1,260 @@
+"""The doctor has a sentence for every situation: walked through with the real decision."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ekiden.domain.decider import Situation, decide, situation
+from ekiden.domain.diagnosis import Diagnosis, diagnose
+from ekiden.domain.ids import Micros, Position, SessionId, Step, TaskId, TaskName
+from ekiden.domain.messages import (
+    Cancel,
+    Continue,
+    Look,
+    Message,
+    Outcome,
+    Pause,
+    Resend,
+    RestartPhase,
+    Resume,
+    Retry,
+    Start,
+    TaskStatus,
+)
+from ekiden.domain.plan import Plan, Provider
+from ekiden.domain.progress import Verdict
+from ekiden.domain.remedies import TaskFact, Verb, needed_budget
+from ekiden.domain.session import Money, Session, Wishes
+from ekiden.retry import UnknownOutcome
+from tests.fakes.workflow import ANSWERS, small_package
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+ID = SessionId("ses_" + "a" * 32)
+POLICIES = {Provider.GPT: UnknownOutcome.RESEND, Provider.PERPLEXITY: UnknownOutcome.ASK}
+PLAN: Plan = small_package().compile(POLICIES).plan
+EXECUTE = Position(1, Step.EXECUTE)
+MEDIANS = {Provider.GPT: 2.0, Provider.PERPLEXITY: 70.0}
+
+
+def a_session(*, budget: int = 1_000_000, pause_before: Iterable[Position] = ()) -> Session:
+    wishes = Wishes(pause_before=frozenset(pause_before))
+    return Session(ID, "local", "small@1", {"theme": "t"}, "en", NOW, Money(Micros(budget)), wishes)
+
+
+def said(session: Session, message: Message) -> Session:
+    decision = decide(session, message, PLAN)
+    assert decision.verdict is Verdict.MOVED, decision.why
+    return decision.session
+
+
+def answered(session: Session, **how: Outcome) -> Session:
+    """Answer all that a session waits for; `how` says otherwise for some of its items, as `t0=…`."""
+    results = {
+        "1T": ANSWERS["questions"],
+        "1E": {"text": "found", "sources": []},
+        "1I": ANSWERS["rows"],
+        "2T": ANSWERS["note"],
+        "2I": ANSWERS["rows"],
+    }
+    outcomes = {
+        task: how.get(
+            f"t{TaskName.parse(task).index}",
+            Outcome(TaskStatus.COMPLETED, results[TaskName.parse(task).position.key], billed=Micros(100)),
+        )
+        for task in session.waits_for
+    }
+    return said(session, Look(NOW, outcomes))
+
+
+def fact(task: TaskId, status: TaskStatus = TaskStatus.QUEUED, **more: object) -> TaskFact:
+    provider = PLAN.by_position[TaskName.parse(task).position].provider
+    made = TaskFact(task, status, provider, NOW, PLAN.by_position[TaskName.parse(task).position].cap)
+    return replace(made, **more)
+
+
+REJECTED = Outcome(TaskStatus.FAILED, error="RequestRejected", message="no")
+PASSING = Outcome(TaskStatus.FAILED, error="RateLimited", message="slow down", may_pass=True)
+LOST = Outcome(TaskStatus.OUTCOME_UNKNOWN, error="OutcomeUnknown", message="cut")
+
+
+def started(**wishes: object) -> Session:
+    return said(a_session(**wishes), Start(NOW))  # type: ignore[arg-type]
+
+
+def searching() -> Session:
+    return answered(started())
+
+
+def completed() -> Session:
+    session = started()
+    while situation(session) is not Situation.COMPLETED:
+        session = answered(session)
+    return session
+
+
+WALK: dict[Situation, Session] = {
+    Situation.PENDING: a_session(),
+    Situation.ACTIVE: started(),
+    Situation.APPROVAL: answered(started(pause_before=[EXECUTE])),
+    Situation.BUDGET: started(budget=50_000),
+    Situation.UNKNOWN: answered(searching(), t0=LOST),
+    Situation.PAUSED: said(started(), Pause(NOW)),
+    Situation.RETRY: answered(started(), t0=PASSING),
+    Situation.COMPLETED: completed(),
+    Situation.FAILED: answered(started(), t0=REJECTED),
+    Situation.CANCELLED: said(started(), Cancel(NOW)),
+}
+
+
+def examined(session: Session, *tasks: TaskFact, **more: object) -> Diagnosis:
+    return diagnose(session, tasks, PLAN, NOW, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("where", Situation)
+def test_every_situation_has_a_finding(where: Situation) -> None:
+    assert situation(WALK[where]) is where
+    found = examined(WALK[where])
+    assert found.summary.endswith(".")
+    assert "\n" not in found.summary
+    assert "None" not in found.summary
+    assert found.actions
+
+
+FIRST = {
+    Situation.PENDING: Verb.START,
+    Situation.ACTIVE: Verb.WAIT,
+    Situation.APPROVAL: Verb.CONTINUE,
+    Situation.BUDGET: Verb.CONTINUE,
+    Situation.UNKNOWN: Verb.RESOLVE,
+    Situation.PAUSED: Verb.RESUME,
+    Situation.RETRY: Verb.WAIT,
+    Situation.COMPLETED: Verb.DRAFTS,
+    Situation.FAILED: Verb.RETRY,
+    Situation.CANCELLED: Verb.RESTART_SESSION,
+}
+
+
+@pytest.mark.parametrize("where", Situation)
+def test_what_helps_most_comes_first(where: Situation) -> None:
+    assert examined(WALK[where]).next_verb is FIRST[where]
+
+
+def message_of(verb: Verb, session: Session) -> Message | None:
+    phase = session.position.phase if session.position else 0
+    return {
+        Verb.START: Start(NOW),
+        Verb.CONTINUE: Continue(NOW, budget=needed_budget(session, PLAN)),
+        Verb.RETRY: Retry(NOW),
+        Verb.RESTART_PHASE: RestartPhase(NOW, phase),
+        Verb.RESOLVE: Resend(NOW, session.waits_for[0]) if session.waits_for else Start(NOW),
+        Verb.PAUSE: Pause(NOW),
+        Verb.RESUME: Resume(NOW),
+        Verb.CANCEL: Cancel(NOW),
+    }.get(verb)
+
+
+@pytest.mark.parametrize("where", Situation)
+def test_what_is_offered_is_what_the_decision_accepts(where: Situation) -> None:
+    session = WALK[where]
+    for action in examined(session).actions:
+        message = message_of(action.verb, session)
+        if message is not None:
+            assert decide(session, message, PLAN).verdict is Verdict.MOVED, action
+
+
+UNHEALTHY = {Situation.BUDGET, Situation.UNKNOWN, Situation.FAILED}
+
+
+@pytest.mark.parametrize("where", Situation)
+def test_healthy_is_what_goes_on_or_waits_as_asked(where: Situation) -> None:
+    assert examined(WALK[where]).is_healthy == (where not in UNHEALTHY)
+
+
+def test_an_active_session_says_what_its_tasks_do_and_since_when() -> None:
+    session = searching()
+    first, second, _ = session.waits_for
+    found = examined(session, fact(first, TaskStatus.SUBMITTED), fact(second))
+    assert "1.EXECUTE" in found.summary
+    assert (
+        "1 queued since 2026-11-22T09:30:00Z, 1 submitted since 2026-11-22T09:30:00Z, 1 being created" in found.summary
+    )
+
+
+def test_a_task_kept_back_by_its_provider_says_so() -> None:
+    session = searching()
+    tasks = [fact(task) for task in session.waits_for]
+    found = examined(session, *tasks, held={Provider.PERPLEXITY: "its breaker is open: QuotaExhausted"})
+    assert not found.is_healthy
+    assert found.issues == ("Calls to perplexity are held back: its breaker is open: QuotaExhausted.",)
+
+
+def test_a_task_that_waits_for_its_time_says_when_and_why() -> None:
+    session = started()
+    later = NOW + timedelta(seconds=40)
+    task = fact(session.waits_for[0], not_before=later, error="RateLimited", message="slow down")
+    assert "2026-11-22T09:30:40Z after RateLimited: slow down" in examined(session, task).issues[0]
+
+
+def test_a_task_queued_long_asks_for_workers() -> None:
+    session = started()
+    task = fact(session.waits_for[0], since=NOW - timedelta(minutes=5))
+    assert "gpt-workers running?" in examined(session, task).issues[0]
+
+
+def test_a_session_whose_answers_are_all_there_has_stalled() -> None:
+    session = replace(started(), moved_at=NOW - timedelta(minutes=3))
+    task = fact(session.waits_for[0], TaskStatus.COMPLETED)
+    assert "reconciler" in examined(session, task).issues[0]
+    fresh = replace(session, moved_at=NOW)
+    assert examined(fresh, task).is_healthy
+
+
+def test_a_gate_before_a_fan_out_shows_questions_and_price() -> None:
+    found = examined(WALK[Situation.APPROVAL], medians=MEDIANS)
+    assert "“What about 0?”; “What about 1?”; “What about 2?”" in found.summary
+    assert "3 × 0.05 USD = 0.15 USD" in found.summary
+    assert "about 70 s" in found.summary
+    forecast = found.actions[0].forecast
+    assert forecast is not None
+    assert len(forecast.tasks) == 3
+    assert (forecast.now.seconds, forecast.to_end.seconds) == (70.0, 76.0)
+
+
+def test_a_small_budget_says_what_is_needed_and_what_is_free() -> None:
+    found = examined(WALK[Situation.BUDGET])
+    assert "0.06 USD" in found.summary
+    assert "0.05 USD of 0.05 USD are free" in found.summary
+    assert "budgetUsd 0.06" in found.recommendations[0]
+
+
+def test_an_unknown_outcome_names_task_risk_and_choices() -> None:
+    session = WALK[Situation.UNKNOWN]
+    lost = fact(session.waits_for[0], TaskStatus.OUTCOME_UNKNOWN, message="cut")
+    found = examined(session, lost)
+    assert lost.id in found.summary
+    assert "0.05 USD" in found.summary
+    assert all(word in found.recommendations[0] for word in ("resend", "give_up", "attach"))
+
+
+def test_a_retry_says_when() -> None:
+    found = examined(WALK[Situation.RETRY])
+    assert "2026-11-22T09:30:05Z" in found.summary
+    assert "RateLimited" in found.summary
+
+
+def test_a_failure_says_why_and_what_a_retry_costs() -> None:
+    found = examined(WALK[Situation.FAILED], medians=MEDIANS)
+    assert "RequestRejected: no" in found.summary
+    forecast = found.actions[0].forecast
+    assert forecast is not None
+    assert (forecast.reserved, forecast.now.seconds) == (Micros(60_000), 2.0)
+
+
+def test_a_restart_keeps_what_came_before() -> None:
+    actions = {action.verb: action for action in examined(WALK[Situation.COMPLETED]).actions}
+    forecast = actions[Verb.RESTART_PHASE].forecast
+    assert forecast is not None
+    assert forecast.kept == ("1.THINK", "1.EXECUTE", "1.INTEGRATE")
+    assert forecast.to_end.calls == {Provider.GPT: 2}

@@ -1,0 +1,163 @@
+"""When a call may be made again."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ekiden.domain.ids import Micros
+from ekiden.domain.plan import Provider
+from ekiden.errors import (
+    AuthenticationFailed,
+    ContextTooLong,
+    InvalidOutput,
+    NotBought,
+    NotSent,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+    QuotaExhausted,
+    RateLimited,
+    RequestRejected,
+    RunFailed,
+)
+from ekiden.retry import PAID_CALLS, Again, Ask, Stop, Tally, UnknownOutcome, Verdict, again
+from ekiden.worker.ending import ending_of, outcome_of, tally_with
+
+GPT, SEARCH = Provider.GPT, Provider.PERPLEXITY
+RESEND, ASK = UnknownOutcome.RESEND, UnknownOutcome.ASK
+CAP = Micros(60)
+EITHER, BOTH = tuple(UnknownOutcome), tuple(Provider)
+
+TABLE: list[tuple[ProviderError, Tally, tuple[Provider, ...], tuple[UnknownOutcome, ...], Verdict]] = [
+    (RateLimited(), Tally(refused=1), BOTH, EITHER, Again(0.5)),
+    (RateLimited(), Tally(refused=2), BOTH, EITHER, Again(1.0)),
+    (RateLimited(), Tally(refused=7), BOTH, EITHER, Again(32.0)),
+    (RateLimited(), Tally(refused=8), BOTH, EITHER, Stop()),
+    (RateLimited(delay_seconds=7.5), Tally(refused=1), BOTH, EITHER, Again(7.5)),
+    (RateLimited(delay_seconds=7.5), Tally(refused=8), BOTH, EITHER, Stop()),
+    (RateLimited(), Tally(refused=2, age_seconds=899), BOTH, EITHER, Again(1.0)),
+    (RateLimited(), Tally(refused=2, age_seconds=900), BOTH, EITHER, Stop()),
+    (ProviderUnavailable(), Tally(refused=1), BOTH, EITHER, Again(0.5)),
+    (ProviderUnavailable(), Tally(refused=8), BOTH, EITHER, Stop()),
+    (NotSent(), Tally(refused=99, age_seconds=9_999), BOTH, EITHER, Again(0.0)),
+    (QuotaExhausted(), Tally(refused=99, age_seconds=9_999), BOTH, EITHER, Again(0.0)),
+    (AuthenticationFailed(), Tally(refused=99, age_seconds=9_999), BOTH, EITHER, Again(0.0)),
+    (RequestRejected(), Tally(), BOTH, EITHER, Stop()),
+    (ContextTooLong(), Tally(), BOTH, EITHER, Stop()),
+    (RunFailed(), Tally(), BOTH, EITHER, Stop()),
+    (InvalidOutput(), Tally(unusable=1), (GPT,), EITHER, Again(0.0)),
+    (InvalidOutput(), Tally(unusable=2), (GPT,), EITHER, Again(0.0)),
+    (InvalidOutput(), Tally(unusable=3), (GPT,), EITHER, Stop()),
+    (InvalidOutput(), Tally(unusable=1), (SEARCH,), EITHER, Stop()),
+    (OutcomeUnknown(), Tally(unknown=1), BOTH, (RESEND,), Again(0.0)),
+    (OutcomeUnknown(), Tally(unknown=3), BOTH, (RESEND,), Again(0.0)),
+    (OutcomeUnknown(), Tally(unknown=4), BOTH, (RESEND,), Ask()),
+    (OutcomeUnknown(), Tally(unknown=1), BOTH, (ASK,), Ask()),
+]
+ROWS = [
+    (error, tally, provider, policy, verdict)
+    for error, tally, providers, policies, verdict in TABLE
+    for provider, policy in product(providers, policies)
+]
+
+
+@pytest.mark.parametrize(("error", "tally", "provider", "policy", "verdict"), ROWS)
+def test_every_row_of_the_policy(
+    error: ProviderError, tally: Tally, provider: Provider, policy: UnknownOutcome, verdict: Verdict
+) -> None:
+    assert again(error, tally, provider, policy, jitter=0.5) == verdict
+
+
+def leaves(kind: type[ProviderError]) -> list[type[ProviderError]]:
+    return [leaf for child in kind.__subclasses__() for leaf in leaves(child)] or [kind]
+
+
+def test_every_provider_error_has_a_row() -> None:
+    ours = {leaf for leaf in leaves(ProviderError) if leaf.__module__ == "ekiden.errors"}
+    assert ours == {type(error) for error, *_ in TABLE}
+
+
+@given(refused=st.integers(1, 7), jitter=st.floats(0, 1, exclude_max=True))
+def test_a_pause_is_never_shorter_than_a_tenth_of_a_second_nor_longer_than_two_minutes(
+    refused: int, jitter: float
+) -> None:
+    verdict = again(RateLimited(), Tally(refused=refused), GPT, RESEND, jitter)
+    assert isinstance(verdict, Again)
+    assert 0.1 <= verdict.delay_seconds <= 120
+
+
+PAID = (InvalidOutput, OutcomeUnknown, RunFailed, None)
+FREE = (RateLimited, NotSent, QuotaExhausted, RequestRejected)
+
+
+@given(st.lists(st.sampled_from([*PAID, *FREE]), max_size=30), st.sampled_from(BOTH), st.sampled_from(EITHER))
+def test_a_task_never_pays_for_more_calls_than_were_reserved(
+    course: list[type[ProviderError] | None], provider: Provider, policy: UnknownOutcome
+) -> None:
+    tally, paid = Tally(), 0
+    for kind in course:
+        paid += kind in PAID
+        if kind is None:
+            break
+        error = kind()
+        tally = tally_with(tally, error)
+        if not isinstance(again(error, tally, provider, policy, 0.5), Again):
+            break
+    assert paid <= PAID_CALLS[provider, policy]
+
+
+@pytest.mark.parametrize("key", list(PAID_CALLS))
+def test_the_reserved_calls_can_all_be_needed(key: tuple[Provider, UnknownOutcome]) -> None:
+    provider, policy = key
+    tally, paid = Tally(), 0
+    for error in [InvalidOutput(), InvalidOutput(), OutcomeUnknown(), OutcomeUnknown(), OutcomeUnknown(), RunFailed()]:
+        following = tally_with(tally, error)
+        if isinstance(again(error, following, provider, policy, 0.5), Again):
+            tally, paid = following, paid + 1
+    assert paid + 1 == PAID_CALLS[key]
+
+
+OUTCOMES = {
+    NotSent: "not_sent",
+    RateLimited: "refused",
+    ProviderUnavailable: "refused",
+    QuotaExhausted: "refused",
+    AuthenticationFailed: "refused",
+    InvalidOutput: "unusable",
+    OutcomeUnknown: "unknown",
+    RunFailed: "failed",
+    RequestRejected: "rejected",
+    ContextTooLong: "rejected",
+}
+
+
+@pytest.mark.parametrize(("kind", "word"), OUTCOMES.items())
+def test_every_error_has_its_word_in_the_ledger(kind: type[ProviderError], word: str) -> None:
+    assert outcome_of(kind()) == word
+
+
+def test_a_call_that_was_not_sent_counts_as_nothing() -> None:
+    assert tally_with(Tally(), NotSent()) == Tally()
+
+
+def test_an_unknown_outcome_is_booked_at_the_cap() -> None:
+    assert ending_of(OutcomeUnknown(), Ask(), CAP).billed == 60
+
+
+def test_a_refused_call_is_booked_at_nothing() -> None:
+    assert ending_of(RateLimited(), Stop(), CAP).billed == 0
+
+
+def test_a_failed_run_is_booked_at_what_it_cost() -> None:
+    assert ending_of(RunFailed(billed=17), Stop(), CAP).billed == 17
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OUTCOMES if issubclass(kind, NotBought)])
+def test_what_was_not_bought_may_pass(kind: type[ProviderError]) -> None:
+    assert ending_of(kind(), Stop(), CAP).may_pass
+
+
+def test_only_a_prompt_that_is_too_long_asks_for_a_shorter_one() -> None:
+    assert [kind for kind in OUTCOMES if ending_of(kind(), Stop(), CAP).too_long] == [ContextTooLong]
