@@ -97,8 +97,6 @@ class ContextTooLong(Rejected):
 class InvalidOutput(ProviderError):
     """The answer does not have the form that was asked for."""
 
-    may_pass = True
-
 
 class RunFailed(ProviderError):
     """The provider accepted the call and failed at it."""

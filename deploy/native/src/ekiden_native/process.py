@@ -129,6 +129,7 @@ class Process:
             return subprocess.Popen(
                 self.launch.command,
                 env=dict(self.launch.environment),
+                cwd=self.launch.log_file.parent,  # a broker that is killed leaves a dump where it stands
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

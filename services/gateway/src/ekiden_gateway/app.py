@@ -1,8 +1,10 @@
 """The composition root: settings in, adapters built, routes wired, application out. Importing it does nothing."""
 
+import signal
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -76,3 +78,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.parts.live.stop()
         await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop, and end with status 0: uvicorn's own would send the signal to the process again."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True

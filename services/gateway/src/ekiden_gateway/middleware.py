@@ -84,5 +84,5 @@ def _measure(scope: Scope, status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", "unmatched")
     HTTP_REQUESTS.labels(method=scope["method"], route=route, status=status).inc()
     HTTP_SECONDS.labels(method=scope["method"], route=route).observe(seconds)
-    if status >= 500:
+    if status >= 500 and route != "/readyz":  # a probe that says no is no news
         log.warning("request_answered", method=scope["method"], route=route, status=status, seconds=round(seconds, 3))
