@@ -14,6 +14,8 @@ async def arena(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena
         tmp_path_factory.mktemp("arena"),
         {"gateway": 1, "orchestrator": 1, "gpt-worker": 1, "perplexity-worker": 1},
     )
-    made.up()
-    yield made
-    await made.down()
+    try:
+        made.up()
+        yield made
+    finally:
+        await made.down()

@@ -239,7 +239,9 @@ async def test_for_an_unknown_outcome_the_session_waits_when_its_siblings_are_do
     assert (await site.document(tasks[0]))["status"] == "OUTCOME_UNKNOWN"
 
 
-async def test_a_task_whose_time_has_come_is_announced_once_though_two_reconcilers_run(site: Site) -> None:
+async def test_a_task_whose_time_has_come_is_announced_once_though_two_reconcilers_run(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = (await site.session()).waits_for[0]
     worker = site.worker(GPT)
     claim = await worker.claim(task)
@@ -250,6 +252,14 @@ async def test_a_task_whose_time_has_come_is_announced_once_though_two_reconcile
     assert await site.announced(GPT) == 0
 
     await site.later(31)
+    both, due = asyncio.Barrier(2), site.tasks.due
+
+    async def seen_by_both(limit: int) -> list[dict[str, Any]]:
+        found = await due(limit)
+        await both.wait()
+        return found
+
+    monkeypatch.setattr(site.tasks, "due", seen_by_both)
     await asyncio.gather(site.reconciler().pass_once(), site.reconciler().pass_once())
 
     assert await site.announced(GPT) == 1
