@@ -17,7 +17,7 @@ LATE: list[Deed] = [
 ]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(sequence=deeds)
 @example(sequence=LATE)
 async def test_any_sequence_ends_in_one_final_state_where_a_resend_is_allowed(sequence: list[Deed]) -> None:
@@ -25,7 +25,7 @@ async def test_any_sequence_ends_in_one_final_state_where_a_resend_is_allowed(se
     assert (await play(lab, await lab.order(policy=RESEND), sequence)).status in FINAL
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(sequence=deeds)
 @example(sequence=LATE)
 async def test_any_sequence_ends_in_one_final_state_where_a_person_is_asked(sequence: list[Deed]) -> None:

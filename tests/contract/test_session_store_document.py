@@ -88,13 +88,13 @@ def stored(document: dict[str, object]) -> dict[str, object]:
     return bson.decode(bson.encode(document), OPTIONS)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(session=sessions)
 def test_the_session_read_is_the_session_written(session: Session) -> None:
     assert from_document(stored(to_document(session))) == session
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(before=sessions, after=sessions)
 def test_setting_what_changed_makes_the_one_session_the_other(before: Session, after: Session) -> None:
     after = replace(after, steps={**before.steps, **after.steps})  # a step is never taken back

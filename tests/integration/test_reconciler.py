@@ -343,7 +343,6 @@ async def test_a_bill_that_came_late_is_settled_again(site: Site) -> None:
     assert (await site.session()).money.settled[task] == 2 * COST
 
 
-@pytest.mark.xfail(strict=True, reason="Relay.look_at returns before it settles while two tasks are open")
 async def test_a_bill_that_came_late_is_settled_while_searches_are_open(site: Site) -> None:
     task = (await site.session()).waits_for[0]
     await late_bill(site, task, ANSWERS["questions"], GPT)

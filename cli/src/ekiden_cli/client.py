@@ -1,6 +1,7 @@
 """A typed client of the gateway. It raises what `errors` draws, and nothing of httpx's.
 
 It repeats nothing by itself, except where that is asked for: `follow` takes up a live stream, `patiently` asks again.
+Long, because it has one small method for each route.
 """
 
 import asyncio

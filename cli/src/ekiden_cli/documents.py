@@ -1,7 +1,7 @@
 """What the gateway answers, as far as the command line reads it.
 
 Readers are tolerant: unknown fields are kept, missing ones have defaults, so that versions can mix. `raw` gives back
-what was received, for `--json`.
+what was received, for `--json`. Long, because it mirrors one interface, which is read as one.
 """
 
 from collections.abc import Mapping

@@ -16,6 +16,7 @@
     │   ├── InvalidOutput          paid, but of no use: again, saying what was wrong
     │   ├── RunFailed              paid, and failed at the provider: its step may order it again
     │   └── OutcomeUnknown         nobody can say whether it was bought
+    │       └── RunLost                bought, and its answer cannot be had: a person decides, whatever the policy
     ├── Unreachable                a broker or a database that does not answer: wait and try again
     ├── DocumentTooLarge           a session that would outgrow its document
     └── WorkflowInvalid            a workflow with mistakes, all of them named
@@ -109,6 +110,10 @@ class OutcomeUnknown(ProviderError):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message, billed=None)
+
+
+class RunLost(OutcomeUnknown):
+    """The provider accepted the call, and its run cannot be collected."""
 
 
 class Unreachable(EkidenError):

@@ -14,7 +14,7 @@ from ekiden.broker.publisher import Announcer
 from ekiden.clock import Clock
 from ekiden.crashpoints import reach
 from ekiden.domain.decider import decide
-from ekiden.domain.ids import Position, SessionId, Step, TaskId, TaskName
+from ekiden.domain.ids import Micros, Position, SessionId, Step, TaskId, TaskName
 from ekiden.domain.messages import Look, Message, Outcome
 from ekiden.domain.plan import Provider
 from ekiden.domain.progress import Decision, Order, Verdict, abandoned, orders
@@ -89,7 +89,7 @@ class Relay:
     async def look_at(self, session: Session, *, late_bills: bool = False) -> Decision | None:
         """The same for a session just loaded; loads again only when somebody else moves it meanwhile."""
         waited = session.waits_for if session.status in ACTIVE else ()
-        if len(waited) > 1 and await self.tasks.any_open(waited):
+        if not late_bills and len(waited) > 1 and await self.tasks.any_open(waited):
             return None
         workflow = await self.workflows.compiled(session.workflow)
         settled = session.money.settled if late_bills else ()
@@ -120,6 +120,16 @@ class Relay:
         if missing:
             await self._order(session, missing, workflow)
         return len(missing)
+
+    async def cached(self, session: Session, position: Position, cache_seconds: float) -> Mapping[str, Micros]:
+        """The searches a step would order now and the cache would answer, with what they cost when bought."""
+        workflow = await self.workflows.compiled(session.workflow)
+        items = workflow.plan.items(position, session.results, session.edited)
+        names = [TaskName(session.id, position, 0, index) for index in range(len(items))]
+        wanted = [
+            self._task(session, Order(name, item, Micros(0)), workflow) for name, item in zip(names, items, strict=True)
+        ]
+        return await self.tasks.bought(session.owner, [task.request_hash for task in wanted], cache_seconds)
 
     async def _save(self, session: Session, decision: Decision, message: Message, workflow: Workflow) -> Session | None:
         """Drafts first: they have ids of their own, so a second writing changes nothing."""

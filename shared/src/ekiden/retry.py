@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ekiden.domain.plan import Provider
-from ekiden.errors import InvalidOutput, NotBought, NotSent, OutcomeUnknown, ProviderError
+from ekiden.errors import InvalidOutput, NotBought, NotSent, OutcomeUnknown, ProviderError, RunLost
 
 REFUSED_ATTEMPTS = 8
 REFUSED_SECONDS = 15 * 60
@@ -69,6 +69,8 @@ Verdict = Again | Stop | Ask
 def again(error: ProviderError, tally: Tally, provider: Provider, policy: UnknownOutcome, jitter: float) -> Verdict:
     """Say what follows an error. `tally` counts this error too; `jitter` is a random number in [0, 1)."""
     match error:
+        case RunLost():
+            return Ask()
         case OutcomeUnknown():
             return after_unknown(tally.unknown, policy)
         case NotSent():

@@ -44,6 +44,7 @@ class ServiceSettings(BaseSettings):
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0 chooses a free one")
     gpt_unknown_outcome: UnknownOutcome = UnknownOutcome.RESEND
     perplexity_unknown_outcome: UnknownOutcome = UnknownOutcome.ASK
+    search_cache_seconds: float = Field(default=3600.0, ge=0, description="0 is off")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] | None = Field(default=None, description="console on a terminal, else json")
     grace_seconds: float = Field(default=25.0, ge=0, description="time to finish calls after SIGTERM")

@@ -23,6 +23,7 @@ from ekiden.errors import (
     QuotaExhausted,
     RateLimited,
     RequestRejected,
+    RunLost,
 )
 from ekiden.worker.adapter import Call, Running, Submitted
 from ekiden.worker.http import ProviderClient, Reply
@@ -60,7 +61,7 @@ class OpenAIChat:
         return completion(reply, call.request, model)
 
     async def collect(self, run_id: str) -> Completed | Running:
-        raise OutcomeUnknown(f"Chat Completions keeps no runs: {run_id} cannot be collected")
+        raise RunLost(f"Chat Completions keeps no runs: {run_id} cannot be collected")
 
     async def cancel(self, run_id: str) -> None:
         """There is nothing to cancel: a call ends with its reply."""

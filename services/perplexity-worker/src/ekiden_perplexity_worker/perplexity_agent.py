@@ -21,6 +21,7 @@ from ekiden.errors import (
     RateLimited,
     RequestRejected,
     RunFailed,
+    RunLost,
 )
 from ekiden.worker.adapter import Call, Running, Submitted
 from ekiden.worker.http import ProviderClient, Reply
@@ -58,7 +59,7 @@ class PerplexityAgent:
     async def collect(self, run_id: str) -> Completed | Running:
         reply = await self._polls.ask("GET", f"/v1/agent/{run_id}", deadline_seconds=POLL_SECONDS)
         if reply.status == 404:
-            raise OutcomeUnknown(f"the provider knows no run {run_id}")
+            raise RunLost(f"the provider knows no run {run_id}")
         body = cast("object", reply.json)
         if reply.status != 200 or not isinstance(body, dict):
             raise ProviderUnavailable(f"asking for {run_id} was answered with {reply.status}")

@@ -26,4 +26,3 @@ class PerplexityWorkerSettings(WorkerSettings):
     perplexity_model: str = "perplexity/sonar"
     perplexity_preset: str | None = Field(default=None, description="fast, low, medium, …; stands before the model")
     perplexity_poll_seconds: float | None = Field(default=None, gt=0, description="fixed; else by the median")
-    search_cache_seconds: float = Field(default=3600.0, ge=0, description="0 is off")

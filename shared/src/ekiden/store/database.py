@@ -23,8 +23,8 @@ QUICK = WriteConcern(w=1, j=False)
 """What may vanish in the last 100 ms before a kill: at worst a wake-up, or a counted resend."""
 
 _AWAY = (ConnectionFailure, NetworkTimeout, ExecutionTimeout)
-_AWAY_CODES = frozenset({50, 89, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
-"""Server answers that mean «not now»: time limits, shutting down, stepping down (mongo `error_codes.yml`)."""
+_AWAY_CODES = frozenset({50, 64, 89, 91, 189, 262, 10107, 11600, 11602, 13435, 13436, 14031})
+"""Server answers that mean «not now»: time limits, shutting or stepping down, disk full (mongo `error_codes.yml`)."""
 
 
 class Database:

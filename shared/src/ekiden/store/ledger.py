@@ -156,20 +156,9 @@ class MongoLedger:
         return found["status"] if found else None
 
     async def _find_bought(self, task: Mapping[str, Any]) -> Document | None:
-        """A search with the same request and tenant, young enough, that was really bought."""
-        oldest = {"$gte": [{"$subtract": ["$$NOW", "$finishedAt"]}, 0]}
-        young = {"$lte": [{"$subtract": ["$$NOW", "$finishedAt"]}, round(self._cache_seconds * 1000)]}
-        return await self._journaled.find_one(
-            {
-                "tenant": task["tenant"],
-                "requestHash": task["requestHash"],
-                "status": TaskStatus.COMPLETED,
-                "cachedFrom": None,
-                "$expr": {"$and": [oldest, young]},
-            },
-            {"result": 1, "billed": 1, "flags": 1, "simulated": 1},
-            sort=[("finishedAt", -1)],
-        )
+        twins = write.bought(task["tenant"], [task["requestHash"]], self._cache_seconds)
+        shown = {"result": 1, "billed": 1, "flags": 1, "simulated": 1}
+        return await self._journaled.find_one(twins, shown, sort=[("finishedAt", -1)])
 
     async def _book(self, claim: Claim, outcome: str, billed: int, run_id: str | None, waiting: Sequence[str]) -> None:
         booked = write.book(claim.submission, outcome, billed, run_id)

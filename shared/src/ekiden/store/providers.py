@@ -59,6 +59,7 @@ class MongoGate:
         BREAKER_OPEN.labels(provider=self._provider).set(1 if self._state.breaker else 0)
 
     async def enter(self) -> float:
+        since = self._clock.monotonic()
         while True:
             state, now = self._state, self._clock.now()
             if state.breaker is not None:
@@ -67,8 +68,8 @@ class MongoGate:
                 wait = _seconds(state.probe_at, now) or REFRESH_SECONDS
             elif (wait := _seconds(state.cool_down_until, now)) <= 0:
                 return await self._slot()
-            if wait > LONGEST_HOLD_SECONDS:
-                return wait
+            if wait > LONGEST_HOLD_SECONDS or self._clock.monotonic() - since > LONGEST_HOLD_SECONDS:
+                return max(wait, LONGEST_HOLD_SECONDS)
             await asyncio.sleep(min(wait, REFRESH_SECONDS))
 
     async def refused(self, error: ProviderError) -> None:

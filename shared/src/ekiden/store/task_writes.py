@@ -21,6 +21,7 @@ _HELD = [TaskStatus.PROCESSING, TaskStatus.SUBMITTED]
 _NOT_FINAL = [TaskStatus.QUEUED, TaskStatus.PROCESSING, TaskStatus.SUBMITTED, TaskStatus.OUTCOME_UNKNOWN]
 _GONE = {"worker": None, "leaseUntil": "$$REMOVE", "buying": "$$REMOVE"}
 _FINAL = _GONE | {"announceAt": "$$REMOVE", "finishedAt": "$$NOW"}
+_UNKNOWN = _GONE | {"status": TaskStatus.OUTCOME_UNKNOWN, "announceAt": "$$REMOVE", "bookedAt": "$$NOW"}
 _BILLED = {"$sum": "$submissions.billed"}
 
 
@@ -78,6 +79,19 @@ def mine(task_id: str, worker: str) -> Document:
 def claimed(task_id: str, worker: str, epoch: int) -> Document:
     """The fence: only the claim that is in force."""
     return {"_id": task_id, "worker": worker, "epoch": epoch, "status": {"$in": _HELD}}
+
+
+def bought(tenant: str, request_hashes: list[str], cache_seconds: float) -> Document:
+    """Searches with these requests of one owner, young enough, that were really bought: the ledger is the cache."""
+    age = {"$subtract": ["$$NOW", "$finishedAt"]}
+    young = {"$and": [{"$gte": [age, 0]}, {"$lte": [age, round(cache_seconds * 1000)]}]}
+    return {
+        "tenant": tenant,
+        "requestHash": {"$in": request_hashes},
+        "status": TaskStatus.COMPLETED,
+        "cachedFrom": None,
+        "$expr": young,
+    }
 
 
 # ── submit and collect ───────────────────────────────────────────────────────────────────────────────────
@@ -142,7 +156,7 @@ def end(epoch: int, ending: Ended) -> Pipeline:
         fields = _requeue(ending.again_seconds)
         fields["hint"] = {"$literal": ending.message if ending.outcome == "unusable" else ""}
     elif ending.ask:
-        fields = _unless_cancelled(_GONE | {"status": TaskStatus.OUTCOME_UNKNOWN, "announceAt": "$$REMOVE"})
+        fields = _unless_cancelled(_UNKNOWN)
     else:
         fields = _FINAL | {"status": TaskStatus.FAILED}
     return [
@@ -190,7 +204,7 @@ def free_processing(epoch: int, cap: int, *, resend: bool) -> Pipeline:
     booked = {"outcome": "unknown", "endedAt": "$$NOW", "billed": cap, "error": "OutcomeUnknown"}
     why = "the worker that sent it stopped before it had an answer"
     error = {"error": "OutcomeUnknown", "message": why, "mayPass": False, "tooLong": False}
-    unknown = _unless_cancelled(_GONE | {"status": TaskStatus.OUTCOME_UNKNOWN, "announceAt": "$$REMOVE"})
+    unknown = _unless_cancelled(_UNKNOWN)
     return [
         {"$set": {"submissions": _booked(epoch, booked)}},
         {"$set": {"billed": _BILLED, "error": error}},

@@ -133,10 +133,21 @@ class TaskStore:
         """Hand over a run that a person found at the provider, to be collected."""
         return await self._resolve(task_id, write.attach(run_id))
 
-    async def of_session(self, session_id: SessionId) -> list[Document]:
-        """All tasks of a session, oldest first, as the ledger keeps them."""
+    async def of_session(self, session_id: SessionId, *, whole: bool = False) -> list[Document]:
+        """All tasks of a session, oldest first; without what was asked and answered unless `whole` is asked for."""
+        hidden = {} if whole else {"request": 0, "response": 0, "result": 0}
         with away():
-            return await self._journaled.find({"sessionId": session_id}).sort([("createdAt", 1), ("_id", 1)]).to_list()
+            found = self._journaled.find({"sessionId": session_id}, hidden)
+            return await found.sort([("createdAt", 1), ("_id", 1)]).to_list()
+
+    async def bought(self, tenant: str, request_hashes: Sequence[str], cache_seconds: float) -> dict[str, Micros]:
+        """Which of these searches the cache would answer now, each with what it cost when it was bought."""
+        if cache_seconds <= 0:
+            return {}
+        with away():
+            query = write.bought(tenant, list(request_hashes), cache_seconds)
+            found = self._quick.find(query, {"requestHash": 1, "billed": 1})
+            return {row["requestHash"]: Micros(row["billed"]) async for row in found}
 
     async def one(self, session_id: SessionId, task_id: TaskId) -> Document | None:
         with away():

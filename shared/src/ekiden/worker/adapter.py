@@ -46,7 +46,7 @@ class Adapter(Protocol):
     async def collect(self, run_id: str) -> Completed | Running:
         """Ask for a run's answer.
 
-        Raises RunFailed; OutcomeUnknown when the provider knows no such run; NotBought to ask again later.
+        Raises RunFailed; RunLost when the provider knows no such run; NotBought to ask again later.
         """
         ...
 

@@ -17,7 +17,7 @@ from ekiden.broker.publisher import Announcer
 from ekiden.crashpoints import reach
 from ekiden.domain.ids import SessionId, TaskId
 from ekiden.domain.messages import FINAL
-from ekiden.errors import InvalidOutput, NotBought, OutcomeUnknown, ProviderError, Unreachable
+from ekiden.errors import InvalidOutput, NotBought, OutcomeUnknown, ProviderError, RunLost, Unreachable
 from ekiden.metrics import (
     OUTCOME_UNKNOWN,
     PROVIDER_COST,
@@ -223,6 +223,10 @@ class Runtime:
                 except NotBought as error:
                     log.info("poll_failed", run_id=run_id, error=repr(error))
                     continue
+                except ProviderError:
+                    raise
+                except Exception as error:
+                    raise RunLost(f"a bug of ours: {error!r}") from error
                 if not isinstance(state, Running):
                     if claim.run_id is None:
                         self.polls.measured(self.leases.monotonic() - since)

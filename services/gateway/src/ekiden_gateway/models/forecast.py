@@ -50,3 +50,5 @@ class Gate(Answered):
     position: str = Field(examples=["1.EXECUTE"])
     items: list[object] = Field(examples=[[{"question": "What changed this week?"}]])
     forecast: CallsAnswer
+    cached: int = Field(examples=[1], description="items whose answer is there already and costs nothing")
+    saved_usd: float = Field(examples=[0.01], description="what those cost when they were bought")

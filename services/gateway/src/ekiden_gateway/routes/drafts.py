@@ -62,4 +62,4 @@ def _changes(asked: EditDraft, draft: Document) -> dict[str, object]:
 
 
 async def _simulated(parts: Parts, session_id: SessionId) -> bool:
-    return any(task.get("simulated") for task in await parts.tasks.of_session(session_id))
+    return await parts.tasks.any_simulated(session_id)

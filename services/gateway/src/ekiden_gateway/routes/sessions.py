@@ -93,4 +93,8 @@ async def async_status(session: Located, parts: UsedParts) -> AsyncStatus:
     facts = [tasks.fact(row) for row in ledger]
     now = parts.database.clock.now()
     diagnosis = diagnose(session, facts, workflow.plan, now, medians=medians, held=await parts.held())
-    return status.async_status(session, ledger, workflow, diagnosis, medians)
+    gate = None
+    if (position := status.gate_position(session)) is not None:
+        cached = await parts.relay.cached(session, position, parts.settings.search_cache_seconds)
+        gate = status.gate(session, position, workflow, medians, cached)
+    return status.async_status(session, ledger, workflow, diagnosis, medians, gate)

@@ -19,7 +19,7 @@ router = APIRouter(prefix=BASE, tags=["tasks"])
 )
 async def all_tasks(session: Located, parts: UsedParts) -> TaskList:
     """List all tasks of a session, oldest first, with every submission and what it cost."""
-    return TaskList(tasks=[views.task(document) for document in await parts.tasks.of_session(session.id)])
+    return TaskList(tasks=[views.task(document) for document in await parts.tasks.of_session(session.id, whole=True)])
 
 
 @router.get(

@@ -1,16 +1,18 @@
 """How far a session is: the body of async-status."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ekiden.domain.decider import Situation, situation
 from ekiden.domain.diagnosis import Diagnosis
 from ekiden.domain.forecast import Medians, items, remaining, step_calls
-from ekiden.domain.ids import Position, Step
+from ekiden.domain.ids import Micros, Position, Step
 from ekiden.domain.session import Session, Status
 from ekiden.workflow.package import Workflow
 from ekiden_gateway.models import forecast as gates
 from ekiden_gateway.models import sessions as model
+from ekiden_gateway.models.wire import usd
 from ekiden_gateway.views import forecast, tasks
 from ekiden_gateway.views.session import cost, failure
 
@@ -19,7 +21,12 @@ Document = Mapping[str, Any]
 
 
 def async_status(
-    session: Session, ledger: Sequence[Document], workflow: Workflow, diagnosis: Diagnosis, medians: Medians
+    session: Session,
+    ledger: Sequence[Document],
+    workflow: Workflow,
+    diagnosis: Diagnosis,
+    medians: Medians,
+    gate: gates.Gate | None = None,
 ) -> model.AsyncStatus:
     waited = [row for row in ledger if row["_id"] in session.waits_for]
     ended = sorted((row for row in ledger if row.get("finishedAt")), key=lambda row: row["finishedAt"], reverse=True)
@@ -35,7 +42,7 @@ def async_status(
         cost=cost(session.money),
         next_action=forecast.next_action(session, diagnosis),
         simulated=any(row.get("simulated") for row in ledger),
-        gate=_gate(session, workflow, medians),
+        gate=gate,
     )
 
 
@@ -105,12 +112,25 @@ def _has_result(session: Session, position: Position) -> bool:
     return state is not None and state.result is not None
 
 
-def _gate(session: Session, workflow: Workflow, medians: Medians) -> gates.Gate | None:
+def gate_position(session: Session) -> Position | None:
+    """The fan-out that waits behind a gate, if the session stands before one."""
     position = session.position
-    if situation(session) is not Situation.APPROVAL or position is None or position.step is not Step.EXECUTE:
-        return None
+    waits = situation(session) is Situation.APPROVAL and position is not None and position.step is Step.EXECUTE
+    return position if waits else None
+
+
+def gate(
+    session: Session, position: Position, workflow: Workflow, medians: Medians, cached: Mapping[str, Micros]
+) -> gates.Gate:
+    """What waits behind it and what it costs; `cached` are the searches that are there already."""
+    found = step_calls(session, position, workflow.plan, medians)
+    step = workflow.plan.by_position[position]
+    calls = {step.provider: found.calls.get(step.provider, 0) - len(cached)}
+    left = replace(found, calls=calls, at_most=Micros(found.at_most - step.cap * len(cached)))
     return gates.Gate(
         position=str(position),
         items=items(session, position, workflow.plan),
-        forecast=forecast.calls(step_calls(session, position, workflow.plan, medians)),
+        forecast=forecast.calls(left),
+        cached=len(cached),
+        saved_usd=usd(Micros(sum(cached.values()))),
     )
