@@ -21,6 +21,7 @@ from ekiden.errors import (
     RateLimited,
     RequestRejected,
     RunFailed,
+    RunLost,
 )
 from ekiden.retry import PAID_CALLS, Again, Ask, Stop, Tally, UnknownOutcome, Verdict, again
 from ekiden.worker.ending import ending_of, outcome_of, tally_with
@@ -55,6 +56,7 @@ TABLE: list[tuple[ProviderError, Tally, tuple[Provider, ...], tuple[UnknownOutco
     (OutcomeUnknown(), Tally(unknown=3), BOTH, (RESEND,), Again(0.0)),
     (OutcomeUnknown(), Tally(unknown=4), BOTH, (RESEND,), Ask()),
     (OutcomeUnknown(), Tally(unknown=1), BOTH, (ASK,), Ask()),
+    (RunLost(), Tally(unknown=1), BOTH, EITHER, Ask()),
 ]
 ROWS = [
     (error, tally, provider, policy, verdict)
@@ -75,7 +77,7 @@ def leaves(kind: type[ProviderError]) -> list[type[ProviderError]]:
 
 
 def test_every_provider_error_has_a_row() -> None:
-    ours = {leaf for leaf in leaves(ProviderError) if leaf.__module__ == "ekiden.errors"}
+    ours = {leaf for leaf in leaves(ProviderError) if leaf.__module__ == "ekiden.errors"} | {OutcomeUnknown}
     assert ours == {type(error) for error, *_ in TABLE}
 
 
