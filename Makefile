@@ -76,7 +76,7 @@ check: setup ## format, lint, types, import rules, workflows, unit and contract 
 	$(WITHOUT_KEYS) $(BIN)/pytest tests/unit tests/contract
 
 test: setup ## all tests that need no Docker, against a real RabbitMQ and a real MongoDB
-	@$(WITHOUT_KEYS) $(BIN)/pytest tests/unit tests/contract tests/integration tests/e2e
+	@$(WITHOUT_KEYS) $(BIN)/pytest -m 'not long' tests/unit tests/contract tests/integration tests/e2e tests/chaos
 
 test-docker: setup ## the Compose path; skipped where no Docker engine answers
 	@if ! docker info >/dev/null 2>&1; then
@@ -86,7 +86,10 @@ test-docker: setup ## the Compose path; skipped where no Docker engine answers
 		exit 1
 	fi
 
-test-cluster chaos bench: setup
+chaos: setup ## the fault tests, the long ones included
+	@$(WITHOUT_KEYS) $(BIN)/pytest --durations=0 tests/chaos
+
+test-cluster bench: setup
 	@echo "make $@ comes with a later issue: there is nothing to run yet." >&2
 	exit 1
 

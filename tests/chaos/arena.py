@@ -92,11 +92,15 @@ class Arena:
 
         await self.until(killed, f"{service} was killed")
 
-    async def until_ended(self, session_ids: Iterable[str], timeout: float = 120.0) -> list[Row]:
-        """The sessions' documents when all have ended."""
+    async def until_ended(
+        self, session_ids: Iterable[str], timeout: float = 120.0, *, deciding: bool = False
+    ) -> list[Row]:
+        """The sessions' documents when all have ended; `deciding` does a person's part on unknown outcomes."""
         wanted = list(session_ids)
 
         async def ended() -> list[Row] | None:
+            if deciding:
+                await self.decide_unknown(wanted)
             query = {"_id": {"$in": wanted}, "status": {"$in": list(ENDED)}}
             found = await self.database["sessions"].find(query).to_list()
             return found if len(found) == len(wanted) else None
@@ -114,6 +118,20 @@ class Arena:
                 pass  # it is being restarted
             await asyncio.sleep(0.05)
         raise AssertionError(f"not within {timeout:.0f} s: {what}")
+
+    async def decide_unknown(self, session_ids: list[str]) -> None:
+        """What a careful person does: attach the run that the provider's bill shows, else send again."""
+        unknown = {"sessionId": {"$in": session_ids}, "status": "OUTCOME_UNKNOWN"}
+        runs = {call["taskId"]: call["runId"] for call in await self.bill()}
+        for task in await self.database["tasks"].find(unknown).to_list():
+            found = runs.get(task["_id"])
+            decision = {"decision": "attach", "runId": found} if found else {"decision": "resend"}
+            await self.resolve(task, decision)
+
+    async def resolve(self, task: Row, decision: dict[str, str]) -> int:
+        body = {"action": "resolve", "taskId": task["_id"], **decision}
+        answer = await self.api.post(f"{SESSIONS}/{task['sessionId']}/recover", json=body)
+        return answer.status_code
 
     async def bill(self) -> list[Row]:
         return (await self.simulator.get("/bill")).json()["calls"]

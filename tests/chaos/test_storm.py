@@ -27,30 +27,10 @@ async def test_a_storm_of_kills_loses_nothing_and_buys_no_search_twice(arena: Ar
         except NotRunning:
             pass  # it is being started again
 
-    await resolve_unknown(arena, ids)
-    twice = await arena.judge(await arena.until_ended(ids, 180))
+    twice = await arena.judge(await arena.until_ended(ids, 180, deciding=True))
 
     assert kills >= 10, f"seed {seed}"
     assert twice["search"] == 0, f"seed {seed}"
-
-
-async def resolve_unknown(arena: Arena, ids: list[str]) -> None:
-    """Do a person's part until all sessions have ended: attach the runs that the provider's bill shows."""
-
-    async def all_ended() -> bool:
-        unknown = await arena.database["tasks"].find({"status": "OUTCOME_UNKNOWN"}).to_list()
-        runs = {call["taskId"]: call["runId"] for call in await arena.bill()}
-        for task in unknown:
-            body = {"action": "resolve", "taskId": task["_id"]}
-            found = runs.get(task["_id"])
-            body |= {"decision": "attach", "runId": found} if found else {"decision": "give_up"}
-            await arena.api.post(f"/api/viral/cot-session/{task['sessionId']}/recover", json=body)
-        ended = await arena.database["sessions"].count_documents(
-            {"_id": {"$in": ids}, "status": {"$in": ["COMPLETED", "FAILED", "CANCELLED"]}}
-        )
-        return ended == len(ids)
-
-    await arena.until(all_ended, "all sessions ended", 180)
 
 
 async def test_a_worker_stopped_past_its_lease_sends_nothing_when_it_wakes(arena: Arena) -> None:
@@ -67,8 +47,7 @@ async def test_a_worker_stopped_past_its_lease_sends_nothing_when_it_wakes(arena
     finally:
         await asyncio.to_thread(arena.stack.resume, "perplexity-worker")
 
-    await resolve_unknown(arena, [session_id])
-    twice = await arena.judge(await arena.until_ended([session_id]))
+    twice = await arena.judge(await arena.until_ended([session_id], deciding=True))
 
     assert twice["search"] == 0
 
