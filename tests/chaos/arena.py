@@ -37,11 +37,11 @@ class Arena:
         self.database = self.mongo["ekiden"]
 
     async def down(self) -> None:
-        await asyncio.to_thread(self.stack.down, wipe=True)
         if hasattr(self, "api"):
             await self.api.aclose()
             await self.simulator.aclose()
             await self.mongo.close()
+        await asyncio.to_thread(self.stack.down, wipe=True)
 
     async def start(self, theme: str, **wishes: object) -> str:
         """Create and start a session, also while the gateway or the database is being restarted."""
