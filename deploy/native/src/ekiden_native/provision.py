@@ -69,11 +69,13 @@ def _apt_install(package: str) -> None:
     print(f"Installing {package} …", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
-        subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
+        subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet, capture_output=True, text=True)
         with _no_service_started():
-            subprocess.run(["apt-get", "install", "-y", "-qq", package], check=True, env=quiet)
+            install = ["apt-get", "install", "-y", "-qq", package]
+            subprocess.run(install, check=True, env=quiet, capture_output=True, text=True)
     except subprocess.CalledProcessError as error:
-        raise NotProvided(f"{package} could not be installed: {' '.join(error.cmd)} failed.") from error
+        said = f"{error.stdout}{error.stderr}".strip()
+        raise NotProvided(f"{package} could not be installed: {' '.join(error.cmd)} failed.\n{said}") from error
 
 
 @contextmanager
