@@ -145,6 +145,7 @@ class FakeTasks:
             self.finish(record, TaskStatus.CANCELLED)
             return
         record |= {"status": TaskStatus.OUTCOME_UNKNOWN, "worker": None, "leaseUntil": None, "buying": False}
+        record["bookedAt"] = self.clock.now()
         record["announceAt"] = None
 
     def _free_unsure(self, record: Record) -> None:

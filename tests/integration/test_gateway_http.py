@@ -386,6 +386,7 @@ async def test_a_command_reaches_the_broker(site: Site, infra: Infra) -> None:
 
 
 async def test_a_gate_shows_the_questions_and_their_price_before_they_are_bought(site: Site) -> None:
+    await site.database.journaled("tasks").delete_many({"provider": "perplexity"})  # nothing is in the cache
     session_id = await site.create(pauseBefore=["1.EXECUTE"], start=True)
     waiting = await site.step(session_id)
     assert (waiting["status"], waiting["waitingReason"], waiting["taskIds"]) == ("WAITING", "approval", [])
@@ -393,6 +394,7 @@ async def test_a_gate_shows_the_questions_and_their_price_before_they_are_bought
     assert status["gate"]["position"] == "1.EXECUTE"
     assert [item["question"] for item in status["gate"]["items"]] == [f"What about {n}?" for n in range(3)]
     assert status["gate"]["forecast"]["atMostUsd"] == 0.15
+    assert (status["gate"]["cached"], status["gate"]["savedUsd"]) == (0, 0)
     assert status["nextAction"]["url"] == f"{BASE}/{session_id}/continue-async"
     problem = await site.post(session_id, "process-async", expect=409)
     assert problem["type"] == "/problems/conflicting-state"
