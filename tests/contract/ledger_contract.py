@@ -439,7 +439,7 @@ class LedgerContract:
 
         view = await lab.view(task)
         assert (view.run_id, view.worker) == ("run_2", "two")
-        assert view.submissions == ((1, "accepted_late", 0, "run_1"), (2, "accepted", 0, "run_2"))
+        assert view.submissions == ((1, "accepted_late", late.cap, "run_1"), (2, "accepted", 0, "run_2"))
 
     async def test_a_replaced_workers_result_is_kept_while_the_task_is_not_final(self, lab: LedgerLab) -> None:
         task, one, late, _, _ = await self.replaced(lab)

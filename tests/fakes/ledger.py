@@ -260,7 +260,7 @@ class FakeLedger:
             self.tasks.hand_over(record, claim.submission, run_id)
         elif submission["outcome"] in {"pending", "unknown"}:
             submission.update(runId=run_id)
-            self._book(record, submission, "accepted_late", 0)
+            self._book(record, submission, "accepted_late", claim.cap)
         self._replied("submitted")
         return ours
 

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from ekiden.domain.messages import FINAL
+from ekiden.domain.plan import Provider
 from ekiden.retry import UnknownOutcome
 from ekiden.store.database import Database
+from ekiden.store.tasks import TaskStore
 from tests.contract.ledger_contract import ASK, LEASE_OVER, RESEND, answer, claimed, rejected
 from tests.contract.ledger_interleavings import WORKERS, Deed, Play, Watch, deeds, play
 from tests.contract.test_ledger import FakeLab
@@ -156,6 +158,34 @@ async def test_twenty_identical_searches_at_once_are_bought_once(lab: MongoLab) 
     assert all(await asyncio.gather(*(workers[0].answer_from_cache(task) for task in others)))
     outcomes = await lab.tasks.outcomes(tasks)
     assert sum(outcome.billed for outcome in outcomes.values()) == 700
+
+
+async def test_a_search_that_was_answered_between_the_look_and_the_claim_is_not_bought(lab: MongoLab) -> None:
+    one, two = lab.worker("one", cache_seconds=3600), lab.worker("two", cache_seconds=3600)
+    first, second = await lab.order(question="what?"), await lab.order(question="what?")
+    claim = await claimed(one, first)
+    assert not await two.answer_from_cache(second), "it has not been answered yet"
+    await one.complete(claim, answer(700))
+
+    assert await two.claim(second) is None
+
+    outcomes = await lab.tasks.outcomes([second])
+    assert (outcomes[second].status, outcomes[second].billed, outcomes[second].saved) == ("COMPLETED", 0, 700)
+
+
+async def test_an_abandoned_search_runs_on_and_serves_the_one_that_replaced_it(
+    lab: MongoLab, database: Database
+) -> None:
+    worker = lab.worker("one", cache_seconds=3600)
+    first, second = await lab.order(question="what?"), await lab.order(question="what?")
+    claim = await claimed(worker, first)
+    await worker.submitted(claim, "run_1")
+    await TaskStore(database).abandon([(first, "owner", Provider.PERPLEXITY)], cancel=False)
+
+    assert not await worker.renew(), "nobody asks the provider to stop it"
+    await worker.complete(claim, answer(700))
+
+    assert await worker.answer_from_cache(second)
 
 
 async def test_a_claim_whose_reply_was_lost_is_taken_up_by_the_worker_that_made_it(lab: MongoLab) -> None:

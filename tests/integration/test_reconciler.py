@@ -392,7 +392,7 @@ async def test_a_session_that_cannot_be_looked_at_holds_up_no_other(site: Site) 
 
 async def test_a_sweep_finds_what_moved_before_anybody_looked(site: Site) -> None:
     await site.answer((await site.session()).waits_for[0], GPT, ANSWERS["questions"])
-    await site.later(3600)
+    await site.later(2 * 86_400)
     await site.pass_once()
     assert (await site.session()).status is Status.THINKING
 

@@ -112,7 +112,7 @@ class Relay:
         """Do again what follows from a session's state. Answers how many tasks it waits for were missing."""
         workflow = await self.workflows.compiled(session.workflow)
         if left := abandoned(session):
-            await self.tasks.abandon(_tombstones(session, left, workflow))
+            await self.tasks.abandon(_tombstones(session, left, workflow), cancel=session.status is Status.CANCELLED)
         if session.status not in ACTIVE:
             return 0
         known = await self.tasks.existing(session.waits_for)
@@ -147,7 +147,8 @@ class Relay:
         """Abandon, create, publish. All of it may be lost here; the reconciler does it again from the session."""
         try:
             if decision.abandon:
-                await self.tasks.abandon(_tombstones(session, decision.abandon, workflow))
+                left = _tombstones(session, decision.abandon, workflow)
+                await self.tasks.abandon(left, cancel=session.status is Status.CANCELLED)
                 reach("relay:after_abandon")
             if decision.tasks:
                 await self._order(session, decision.tasks, workflow)

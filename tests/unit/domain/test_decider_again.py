@@ -97,6 +97,15 @@ def test_a_retry_orders_only_the_failed_tasks() -> None:
     assert [order.id for order in decision.tasks] == [task("1E", 2, 1)]
 
 
+def test_an_automatic_retry_leaves_alone_what_a_person_gave_up() -> None:
+    story = told(min_success=2).searching(3)
+    story.look({task("1E", 1, 0): done(), task("1E", 1, 1): passing(), task("1E", 1, 2): permanent()})
+    decision = story.say(RetryDue(story.now))
+    assert [order.id for order in decision.tasks] == [task("1E", 2, 1)]
+    story.look({task("1E", 1, 0): done(), task("1E", 2, 1): done(), task("1E", 1, 2): permanent()})
+    assert story.session.steps["1E"].missing == (2,)
+
+
 def test_a_retry_waits_for_the_answers_of_the_siblings_too() -> None:
     story = one_of_three_failed(passing())
     story.say(RetryDue(story.now))

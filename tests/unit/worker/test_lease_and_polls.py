@@ -38,6 +38,17 @@ def test_a_renewal_makes_a_claim_safe_for_longer() -> None:
     assert leases.safe(1.0)
 
 
+def test_a_renewal_that_was_asked_for_before_the_claim_was_in_hand_does_not_count_for_it() -> None:
+    clock = Clock()
+    leases = Leases(clock)
+    clock.now = 16.0
+    leases.renewed(15.0)
+    clock.now = 18.0
+    assert not leases.safe(9.0, held_at=17.5)
+    leases.renewed(17.8)
+    assert leases.safe(9.0, held_at=17.5)
+
+
 def test_a_renewal_counts_from_when_it_was_asked_for() -> None:
     clock = Clock()
     leases = Leases(clock)

@@ -47,7 +47,8 @@ def _said_before(task: Document, asked: ResolveTask) -> bool:
     error: Document = task.get("error") or {}
     if asked.decision == "give_up":
         return task["status"] == TaskStatus.FAILED and error.get("error") == "OutcomeUnknown"
-    return asked.decision == "attach" and task.get("runId") == asked.run_id
+    open_question = task["status"] == TaskStatus.OUTCOME_UNKNOWN  # a lost run keeps its id, and may be attached again
+    return asked.decision == "attach" and not open_question and task.get("runId") == asked.run_id
 
 
 async def _look(parts: Parts, session: Session) -> CommandAnswer:

@@ -29,12 +29,17 @@ class QueueDepth:
         if self._connection is not None:
             return
         try:
-            self._connection = await aio_pika.connect_robust(
+            connection = await aio_pika.connect_robust(
                 topology.with_heartbeat(self._url),
                 reconnect_interval=topology.RECONNECT_SECONDS,
                 timeout=topology.PUBLISH_SECONDS,
             )
-            self._channel = await self._connection.channel()
+            try:
+                self._channel = await connection.channel()
+            except BaseException:  # half made: the next call begins anew
+                await connection.close()
+                raise
+            self._connection = connection
         except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
             raise Unreachable(f"the broker does not answer: {error}") from error
 
@@ -59,6 +64,11 @@ class QueueDepth:
                 declared = await channel.queue_declare(name, passive=True)
         except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
             raise Unreachable(f"the broker does not answer: {error}") from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling() == 0:  # aiormq cancels its waiters when a connection dies
+                raise Unreachable("the broker's connection was lost") from None
+            raise
         count = declared.message_count or 0
         self._known[name] = (time.monotonic(), count)
         return count

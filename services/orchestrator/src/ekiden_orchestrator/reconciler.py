@@ -35,10 +35,15 @@ SETTLED_SECONDS = 5.0
 SWEEP_SECONDS = 60.0
 INTERRUPTED_SECONDS = 4.0
 """Passes further apart than this were interrupted, by a stopped machine or database; the workers may have been too."""
+FIRST_LOOK_BACK = timedelta(days=1)
+"""How far back a starting orchestrator looks: nobody may have looked since."""
 STALLED_SECONDS = 120.0
 DUE_AT_ONCE = 500
+MOST_DOUBLINGS = 3
 FIRST_REPEAT_SECONDS = 600.0
-"""A task is announced again this late, doubling, while its queue is not empty: it is most likely just behind others."""
+"""A task is announced again this late, doubling up to 80 minutes, while its queue is not empty.
+
+It is most likely just behind others."""
 
 
 @dataclass
@@ -101,7 +106,7 @@ class Reconciler:
             provider, seen = Provider(task["provider"]), int(task["announced"])
             forgotten = seen > 0
             if forgotten and not await self.queues.is_empty(provider):
-                later = FIRST_REPEAT_SECONDS * 2 ** (seen - 1)
+                later = FIRST_REPEAT_SECONDS * 2 ** min(seen - 1, MOST_DOUBLINGS)
                 await self.tasks.announced(TaskId(task["_id"]), task["announceAt"], later)
                 continue
             if await self.tasks.announced(TaskId(task["_id"]), task["announceAt"], ANNOUNCE_AGAIN_SECONDS):
@@ -117,7 +122,7 @@ class Reconciler:
     async def _look_at_what_moved(self) -> None:
         """Sessions and tasks that moved between our mark and a little ago: was what follows from it done?"""
         end = self.clock.now() - timedelta(seconds=SETTLED_SECONDS)
-        start = self._mark or end - timedelta(seconds=SWEEP_SECONDS)
+        start = self._mark or end - FIRST_LOOK_BACK
         if end <= start:
             return
         async for session_id in self.tasks.finished_between(start, end):

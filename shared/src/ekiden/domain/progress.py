@@ -102,21 +102,27 @@ def _advance(session: Session, position: Position, message: Message, plan: Plan,
 def _fail_step(
     session: Session, outcomes: Mapping[TaskId, Outcome], failed: tuple[TaskId, ...], message: Look, plan: Plan
 ) -> Decision:
-    """Shorten and order again, wait and order again, or leave it to a person."""
+    """Shorten and order again, wait and order again, or leave it to a person.
+
+    By itself only what may pass is ordered again: a search that was refused, or that a person gave up, stays as it is.
+    """
     position = place(session)
     first = outcomes[failed[0]]
     failure = Failure(first.error, first.message, failed[0])
     step = replace(session.current, failed=failed)
     stopped = replace(session, steps={**session.steps, position.key: step}, failure=failure)
-    if step.shorter == 0 and any(outcomes[task].too_long for task in failed):
+    too_long = tuple(task for task in failed if outcomes[task].too_long)
+    if step.shorter == 0 and too_long:
         shorter = {**session.steps, position.key: replace(step, shorter=1)}
         event = Event("PromptShortened", position.phase, position.step)
-        return order_again(replace(session, steps=shorter), position, failed, message, plan, (event,))
-    hopeless = sum(1 for task in failed if not outcomes[task].may_pass)
-    may_succeed = len(outcomes) - hopeless >= plan.by_position[position].enough(len(outcomes))
+        return order_again(replace(session, steps=shorter), position, too_long, message, plan, (event,))
+    passing = tuple(task for task in failed if outcomes[task].may_pass)
+    done = len(outcomes) - len(failed)
+    may_succeed = done + len(passing) >= plan.by_position[position].enough(len(outcomes))
     if may_succeed and session.retry_count < AUTOMATIC_RETRIES:
         pause = timedelta(seconds=FIRST_RETRY_SECONDS * 3**session.retry_count)
-        waiting = replace(stopped, next_retry_at=message.at + pause, retry_count=session.retry_count + 1)
+        steps = {**session.steps, position.key: replace(step, failed=passing)}
+        waiting = replace(stopped, steps=steps, next_retry_at=message.at + pause, retry_count=session.retry_count + 1)
         event = Event("RetryScheduled", position.phase, position.step, failure.error)
         return wait(waiting, WaitingReason.RETRY, message, (event,))
     ended = replace(stopped, status=Status.FAILED, waiting_reason=None, next_retry_at=None, finished_at=message.at)

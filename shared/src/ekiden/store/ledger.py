@@ -69,10 +69,25 @@ class MongoLedger:
                 return None
         if found is None:  # ours already, but not in hand: the reply to a claim was lost, and nothing was sent by it
             found = await self._take(write.mine(task_id, self._worker), write.renew())
-        if found is None:
+        if found is None or await self._need_not_be_sent(found):
             return None
         self._held[task_id] = found["epoch"]
         return read_claim(found, asked)
+
+    async def _need_not_be_sent(self, found: Document) -> bool:
+        """Whether an identical search was answered in the meantime.
+
+        Now that we are its only buyer nobody can be buying it, so this look is conclusive.
+        """
+        if not self._shares or found.get("runId") is not None:
+            return False
+        with away():
+            twin = await self._find_bought(found)
+            if twin is None:
+                return False
+            mine = write.claimed(found["_id"], self._worker, found["epoch"])
+            await self._journaled.update_one(mine, write.unsent_from_cache(found["epoch"], twin))
+        return True
 
     async def _take(self, query: Document, pipeline: write.Pipeline) -> Document | None:
         with away():
@@ -107,7 +122,7 @@ class MongoLedger:
             late = write.late_run(claim.submission, run_id)
             kept = await self._journaled.update_one(write.without_run(claim.task_id), late)
             if not kept.matched_count:
-                await self._book(claim, "accepted_late", 0, run_id, write.WITHOUT_RUN)
+                await self._book(claim, "accepted_late", claim.cap, run_id, write.WITHOUT_RUN)
         return False
 
     async def complete(self, claim: Claim, answer: Completed) -> bool:

@@ -14,6 +14,7 @@ INDEXES: dict[str, list[IndexModel]] = {
             partialFilterExpression={"idempotency.key": {"$type": "string"}},
         ),
         IndexModel([("movedAt", ASCENDING)], name="reconcile_what_moved"),
+        IndexModel([("reserved.task", ASCENDING)], name="reconcile_all_reserved", sparse=True),
         IndexModel([("status", ASCENDING), ("_id", ASCENDING)], name="reconcile_all_moving"),
         IndexModel(
             [("nextRetryAt", ASCENDING)],

@@ -118,8 +118,9 @@ class SessionStore:
             yield session
 
     async def moving(self) -> AsyncIterator[Session]:
-        """All sessions that are under way or wait."""
-        async for session in self._stream({"status": {"$in": MOVING}}):
+        """All sessions that are under way or wait, and those that ended with money still reserved."""
+        held = {"reserved.task": {"$exists": True}}
+        async for session in self._stream({"$or": [{"status": {"$in": MOVING}}, held]}):
             yield session
 
     async def retries_due(self, now: datetime) -> Sequence[SessionId]:

@@ -156,7 +156,7 @@ def end(epoch: int, ending: Ended) -> Pipeline:
         fields = _requeue(ending.again_seconds)
         fields["hint"] = {"$literal": ending.message if ending.outcome == "unusable" else ""}
     elif ending.ask:
-        fields = _unless_cancelled(_UNKNOWN)
+        fields = _unless_abandoned(_UNKNOWN)
     else:
         fields = _FINAL | {"status": TaskStatus.FAILED}
     return [
@@ -191,6 +191,12 @@ def from_cache(twin: Document) -> Pipeline:
     return [{"$set": fields}]
 
 
+def unsent_from_cache(epoch: int, twin: Document) -> Pipeline:
+    """A claimed search that need not be sent: while it was being claimed an identical one was answered."""
+    booked = _booked(epoch, {"outcome": "not_sent", "endedAt": "$$NOW"})
+    return [{"$set": {"submissions": booked}}, *from_cache(twin)]
+
+
 def let_go() -> Pipeline:
     """Nobody's any more, and to be announced at once."""
     return [{"$set": {"worker": None, "leaseUntil": "$$REMOVE", "announceAt": "$$NOW", "announced": 0}}]
@@ -204,7 +210,7 @@ def free_processing(epoch: int, cap: int, *, resend: bool) -> Pipeline:
     booked = {"outcome": "unknown", "endedAt": "$$NOW", "billed": cap, "error": "OutcomeUnknown"}
     why = "the worker that sent it stopped before it had an answer"
     error = {"error": "OutcomeUnknown", "message": why, "mayPass": False, "tooLong": False}
-    unknown = _unless_cancelled(_UNKNOWN)
+    unknown = _unless_abandoned(_UNKNOWN)
     return [
         {"$set": {"submissions": _booked(epoch, booked)}},
         {"$set": {"billed": _BILLED, "error": error}},
@@ -212,16 +218,19 @@ def free_processing(epoch: int, cap: int, *, resend: bool) -> Pipeline:
     ]
 
 
-def abandon() -> Pipeline:
-    """Nobody waits for it any more: unsent work ends here, a call under way runs to its end and is booked."""
+def abandon(*, cancel: bool) -> Pipeline:
+    """Nobody waits for it any more: unsent work ends here, a call under way runs to its end and is booked.
+
+    With `cancel` its worker also asks the provider to stop; without, its answer may still serve as a cached one.
+    """
     held = {"$in": ["$status", _HELD]}
     fields = {
         "status": {"$cond": [held, "$status", TaskStatus.CANCELLED]},
         "finishedAt": {"$cond": [held, "$finishedAt", "$$NOW"]},
         "announceAt": {"$cond": [held, "$announceAt", "$$REMOVE"]},
-        "cancelRequested": True,
+        "abandoned": True,
     }
-    return [{"$set": fields}]
+    return [{"$set": fields | ({"cancelRequested": True} if cancel else {})}]
 
 
 def not_final(task_ids: list[str]) -> Document:
@@ -259,14 +268,14 @@ def _to_collect(epoch: Any, run_id: str) -> Pipeline:
 
 def _requeue(seconds: float) -> Document:
     later = seconds_from_now(seconds)
-    return _unless_cancelled(
+    return _unless_abandoned(
         _GONE | {"status": TaskStatus.QUEUED, "runId": None, "notBefore": later, "announceAt": later, "announced": 0}
     )
 
 
-def _unless_cancelled(fields: Document) -> Document:
-    """The same, but for a task whose cancellation was asked for: that one is CANCELLED and stays so."""
-    asked = {"$eq": ["$cancelRequested", True]}
+def _unless_abandoned(fields: Document) -> Document:
+    """The same, but for a task that was abandoned: that one is CANCELLED and stays so."""
+    asked = {"$eq": ["$abandoned", True]}
     ended = _FINAL | {"status": TaskStatus.CANCELLED}
     names = {*fields, *ended}
     return {name: {"$cond": [asked, ended.get(name, f"${name}"), fields.get(name, f"${name}")]} for name in names}

@@ -56,8 +56,11 @@ class TaskStore:
         now = self._clock.now()
         await self._insert([_document(task, TaskStatus.QUEUED, now) for task in tasks])
 
-    async def abandon(self, tasks: Iterable[tuple[TaskId, str, Provider]]) -> None:
-        """Nobody waits for these any more. An absent one gets a tombstone, so that a late creation finds it taken."""
+    async def abandon(self, tasks: Iterable[tuple[TaskId, str, Provider]], *, cancel: bool = True) -> None:
+        """Nobody waits for these any more. An absent one gets a tombstone, so that a late creation finds it taken.
+
+        With `cancel` runs under way are stopped at the provider, too.
+        """
         now = self._clock.now()
         named = list(tasks)
         if not named:
@@ -71,7 +74,9 @@ class TaskStore:
             del stone["announceAt"]
         await self._insert(stones)
         with away():
-            await self._journaled.update_many(write.not_final([task for task, _, _ in named]), write.abandon())
+            await self._journaled.update_many(
+                write.not_final([task for task, _, _ in named]), write.abandon(cancel=cancel)
+            )
 
     async def any_open(self, task_ids: Sequence[TaskId]) -> bool:
         """Whether one of these is still on its way: the cheap first question of every event."""

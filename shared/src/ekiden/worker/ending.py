@@ -13,6 +13,8 @@ def outcome_of(error: ProviderError) -> str:
     match error:
         case NotSent():
             return "not_sent"
+        case NotBought() if error.opens_breaker:
+            return "held_back"
         case NotBought():
             return "refused"
         case InvalidOutput():

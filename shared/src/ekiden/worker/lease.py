@@ -34,19 +34,23 @@ class Leases:
             self._lost_up_to = now - LEASE_SECONDS
         self._renewed = max(self._renewed, asked)
 
-    def safe(self, claimed_at: float) -> bool:
-        """Whether a claim made at `claimed_at` is young enough to send by."""
+    def safe(self, claimed_at: float, held_at: float | None = None) -> bool:
+        """Whether a claim sent at `claimed_at`, whose reply came at `held_at`, is young enough to send by.
+
+        A renewal counts for a claim only when it was sent after the claim was in hand: an earlier one left it out.
+        """
         if claimed_at <= self._lost_up_to:
             return False
-        return self._monotonic() - max(claimed_at, self._renewed) < LEASE_SECONDS * SAFE_PART
+        covered = self._renewed >= (held_at if held_at is not None else claimed_at)
+        return self._monotonic() - (self._renewed if covered else claimed_at) < LEASE_SECONDS * SAFE_PART
 
     @property
     def fresh(self) -> bool:
         """Whether renewals come through: without them nothing new is started."""
         return self._monotonic() - self._renewed < LEASE_SECONDS * SAFE_PART
 
-    def fence(self, claimed_at: float) -> "Fence":
-        return Fence(self, claimed_at)
+    def fence(self, claimed_at: float, held_at: float | None = None) -> "Fence":
+        return Fence(self, claimed_at, held_at)
 
 
 @dataclass(slots=True)
@@ -55,10 +59,11 @@ class Fence:
 
     leases: Leases
     claimed_at: float
+    held_at: float | None = None
     passed: bool = False
 
     def check(self) -> None:
         """Raises NotSent when the lease is too old to send by."""
-        if not self.leases.safe(self.claimed_at):
+        if not self.leases.safe(self.claimed_at, self.held_at):
             raise NotSent("the lease had become too old before the first byte")
         self.passed = True

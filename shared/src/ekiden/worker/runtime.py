@@ -9,14 +9,14 @@ import random
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import structlog
 
 from ekiden.broker.publisher import Announcer
 from ekiden.crashpoints import reach
 from ekiden.domain.ids import SessionId, TaskId
-from ekiden.domain.messages import FINAL
+from ekiden.domain.messages import FINAL, TaskStatus
 from ekiden.errors import InvalidOutput, NotBought, OutcomeUnknown, ProviderError, RunLost, Unreachable
 from ekiden.metrics import (
     OUTCOME_UNKNOWN,
@@ -57,7 +57,7 @@ class Runtime:
     leases: Leases = field(default_factory=Leases)
     _working: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _collecting: dict[TaskId, str] = field(default_factory=dict[TaskId, str])
-    _cancelling: dict[TaskId, asyncio.Task[None]] = field(default_factory=dict[TaskId, asyncio.Task[None]])
+    _cancelling: dict[TaskId, asyncio.Task[bool]] = field(default_factory=dict[TaskId, asyncio.Task[bool]])
     _waiting: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -106,7 +106,7 @@ class Runtime:
         self.stop_claiming()
         if self._working:
             await asyncio.wait(self._working, timeout=grace_seconds)
-        left = [*self._working, *self._cancelling.values()]
+        left: list[asyncio.Task[Any]] = [*self._working, *self._cancelling.values()]
         for work in left:
             work.cancel()
         await asyncio.gather(*left, return_exceptions=True)
@@ -142,9 +142,13 @@ class Runtime:
         with self._abandoned_on_stop():
             while not self.leases.fresh:  # noqa: ASYNC110 - what it waits for is the clock, there is no event
                 await asyncio.sleep(HOLD_SECONDS)
-            parked = await self.gate.enter()
+            bought = await self.ledger.status(task_id) == TaskStatus.SUBMITTED  # collecting costs nothing: no gate
+            parked = 0.0 if bought else await self.gate.enter()
         if parked:
             await self.ledger.put_off(task_id, parked)
+            return None
+        if await self.ledger.answer_from_cache(task_id):  # an identical search may have come while we waited
+            await self._announce_end(task_id, session_id, completed=True)
             return None
         self._reach("before_claim")
         claim = await self.ledger.claim(task_id)
@@ -156,14 +160,14 @@ class Runtime:
     # ── after it ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, claim: Claim) -> None:
-        work = asyncio.create_task(self._work(claim))
+        work = asyncio.create_task(self._work(claim, self.leases.monotonic()))
         self._working.add(work)
         work.add_done_callback(self._done)
 
-    async def _work(self, claim: Claim) -> None:
+    async def _work(self, claim: Claim, held_at: float) -> None:
         with structlog.contextvars.bound_contextvars(session_id=claim.session_id, task_id=claim.task_id):
             try:
-                answer = await self._answer(claim)
+                answer = await self._answer(claim, held_at)
             except ProviderError as error:
                 await self._end(claim, error)
                 return
@@ -187,14 +191,14 @@ class Runtime:
             log.info("task_completed", billed=answer.usage.billed, attempt=claim.attempt)
             await self._announce_end(claim.task_id, SessionId(claim.session_id), completed=True)
 
-    async def _answer(self, claim: Claim) -> Completed | None:
+    async def _answer(self, claim: Claim, held_at: float) -> Completed | None:
         """Submit or collect: the run id alone decides. None when the task was given back for somebody else."""
         if claim.run_id is not None:
             return await self._collect(claim, claim.run_id, self.leases.monotonic())
         call = Call(claim.task_id, claim.attempt, claim.request, claim.hint)
         sent = self.leases.monotonic()
         self._reach("before_post")
-        reply = await self.adapter.submit(call, self.leases.fence(claim.claimed_at))
+        reply = await self.adapter.submit(call, self.leases.fence(claim.claimed_at, held_at))
         self._reach("after_post")
         if isinstance(reply, Submitted):
             log.info("run_accepted", run_id=reply.run_id, attempt=claim.attempt)
@@ -216,8 +220,7 @@ class Runtime:
                     log.info("task_released", run_id=run_id)
                     return None
                 if not cancelled and self.leases.monotonic() - since > self.longest_run_seconds:
-                    cancelled = True
-                    await self._cancel_at_provider(claim.task_id)
+                    cancelled = await self._cancel_at_provider(claim.task_id)
                 try:
                     state = await self.adapter.collect(run_id)
                 except NotBought as error:
@@ -275,15 +278,18 @@ class Runtime:
             self._cancelling[task_id] = trying
             trying.add_done_callback(lambda _: self._cancelling.pop(task_id, None))
 
-    async def _cancel_at_provider(self, task_id: TaskId) -> None:
+    async def _cancel_at_provider(self, task_id: TaskId) -> bool:
+        """Ask for a run to be stopped. False when that did not get through, so that it is tried again."""
         run_id = self._collecting.get(task_id)
         if run_id is None:
-            return
+            return False
         try:
             await self.adapter.cancel(run_id)
-            log.info("run_cancelled", task_id=task_id, run_id=run_id)
         except Exception as error:
             log.info("cancel_failed", task_id=task_id, run_id=run_id, error=repr(error))
+            return False
+        log.info("run_cancelled", task_id=task_id, run_id=run_id)
+        return True
 
     async def _announce_end(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None:
         try:
