@@ -66,7 +66,7 @@ async def continue_async(session: Located, parts: UsedParts, asked: ContinueSess
 async def pause(
     session: Located, parts: UsedParts, response: Response, dry_run: DryRun = False
 ) -> CommandAnswer | DryRunAnswer:
-    """Stop after the calls under way; their results are kept."""
+    """Stop behind the step that runs; its calls, queued ones too, run to their end and are kept."""
     return await _said(parts, session, response, Pause(parts.database.clock.now()), dry_run=dry_run)
 
 
