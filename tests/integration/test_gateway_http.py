@@ -542,6 +542,25 @@ async def test_an_unknown_outcome_is_given_up(site: Site) -> None:
     assert (await site.post(session_id, "recover", body))["changed"] is False
 
 
+async def test_a_run_that_was_lost_may_be_attached_again(site: Site) -> None:
+    await site.database.journaled("tasks").delete_many({"provider": "perplexity"})  # nothing is in the cache
+    session_id = await site.create(start=True)
+    await site.step(session_id)
+    waits_for = [t["id"] for t in (await site.get(session_id, "/async-status"))["asyncTasks"]["current"]]
+    for task_id in waits_for[1:]:
+        await site.answer(task_id)
+    ledger, claim = await site.claim(waits_for[0])
+    assert await ledger.submitted(claim, "run_lost")
+    assert await ledger.end(claim, Ended("unknown", "RunLost", "no such run", Micros(500), ask=True))
+    await site.post(session_id, "continue-async", {"taskId": waits_for[0]})
+
+    word = {"action": "resolve", "taskId": waits_for[0], "decision": "attach", "runId": "run_lost"}
+    await site.post(session_id, "recover", word)
+
+    task = await site.get(session_id, f"/tasks/{waits_for[0]}")
+    assert task["status"] == "SUBMITTED"
+
+
 async def test_a_run_is_attached_to_an_unknown_outcome(site: Site) -> None:
     session_id, tasks = await unknown_outcome(site)
     body = {"action": "resolve", "taskId": tasks[0], "decision": "attach", "runId": "run_7"}
