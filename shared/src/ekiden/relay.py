@@ -136,6 +136,7 @@ class Relay:
         reach("relay:before_save")
         after = decision.session
         if after.status is Status.COMPLETED and session.status is not Status.COMPLETED:
+            reach("relay:before_drafts")
             simulated = await self.tasks.any_simulated(session.id)
             await self.drafts.create(make_drafts(after, workflow), self.clock.now(), simulated=simulated)
             reach("relay:after_drafts")
@@ -147,6 +148,7 @@ class Relay:
         """Abandon, create, publish. All of it may be lost here; the reconciler does it again from the session."""
         try:
             if decision.abandon:
+                reach("relay:before_abandon")
                 left = _tombstones(session, decision.abandon, workflow)
                 await self.tasks.abandon(left, cancel=session.status is Status.CANCELLED)
                 reach("relay:after_abandon")
@@ -164,6 +166,7 @@ class Relay:
             HANDOFF_SECONDS.observe(max(0.0, (self.clock.now() - max(ended)).total_seconds()))
 
     async def _order(self, session: Session, wanted: Sequence[Order], workflow: Workflow) -> None:
+        reach("relay:before_tasks_created")
         await self.tasks.create([self._task(session, order, workflow) for order in wanted])
         reach("relay:after_tasks_created")
         for order in wanted:

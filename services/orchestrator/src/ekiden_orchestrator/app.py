@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 from ekiden.backbone import Backbone
 from ekiden.broker.consumer import Ack
 from ekiden.broker.topology import ORCHESTRATOR
+from ekiden.crashpoints import reach
 from ekiden.messages.envelope import TaskCompleted, TaskFailed
 from ekiden.relay import Relay
 from ekiden.store.drafts import DraftStore
@@ -53,8 +54,11 @@ class Orchestrator:
     async def _task_ended(self, message: TaskEnded, ack: Ack) -> None:
         """A task event carries no news, it says *look*."""
         with structlog.contextvars.bound_contextvars(session_id=message.session_id, task_id=message.task_id):
+            reach("orchestrator:before_look")
             await self._relay.look(message.session_id)
+            reach("orchestrator:before_ack")
             await ack()
+            reach("orchestrator:after_ack")
 
 
 def build(settings: OrchestratorSettings) -> Orchestrator:

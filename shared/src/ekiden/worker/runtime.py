@@ -74,6 +74,7 @@ class Runtime:
             self._slots.release()
             raise
         try:
+            self._reach("before_ack")
             await ack()
             self._reach("after_ack")
         finally:  # what is claimed is worked on, whatever becomes of the acknowledgement
@@ -202,6 +203,7 @@ class Runtime:
         self._reach("after_post")
         if isinstance(reply, Submitted):
             log.info("run_accepted", run_id=reply.run_id, attempt=claim.attempt)
+            self._reach("before_run_id_saved")
             await self._persist(lambda: self.ledger.submitted(claim, reply.run_id))
             self._reach("after_run_id_saved")
             await self._answered()
@@ -292,6 +294,7 @@ class Runtime:
         return True
 
     async def _announce_end(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None:
+        self._reach("before_event")
         try:
             await self.announcer.task_ended(task_id, session_id, completed=completed)
         except Unreachable as error:
