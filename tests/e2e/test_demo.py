@@ -60,6 +60,11 @@ def test_the_demo_uses_a_stack_that_is_up_and_leaves_it_up(stack: Stack, machine
     assert {row["service"]: row["pid"] for row in stack.ps()} == before
 
 
+def _heed_interrupts() -> None:
+    """As on a terminal: a shell's background job, which a CI run may be, ignores SIGINT and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_stops_what_it_started(
     state: Path, machine: dict[str, str], number: signal.Signals
@@ -70,6 +75,7 @@ def test_an_interrupted_demo_stops_what_it_started(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_heed_interrupts,
     )
     assert demo.stdout is not None
     began = time.monotonic()
