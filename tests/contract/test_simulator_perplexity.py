@@ -31,18 +31,22 @@ async def cancel(client: httpx.AsyncClient, run_id: str) -> httpx.Response:
 
 @pytest.mark.parametrize("path", ["/v1/agent", "/v1/responses"])
 async def test_a_background_run_is_queued_then_works_then_is_completed(path: str) -> None:
-    seen: list[str] = []
+    order = ["queued", "in_progress", "completed"]
     async with simulator(time_scale=0.01) as client:
-        started = time.monotonic()
+        sent = time.monotonic()
         body = (await client.post(path, json=run(), headers=PERPLEXITY_KEY)).json()
-        assert time.monotonic() - started < 0.3
+        accepted = time.monotonic()
         assert (body["status"], body["output"], body["usage"]) == ("queued", [], None)
-        while not seen or seen[-1] != "completed":
+        seen: list[tuple[str, float]] = []
+        while not seen or seen[-1][0] != "completed":
+            asked = time.monotonic()
             body = (await client.get(f"{path}/{body['id']}", headers=PERPLEXITY_KEY)).json()
-            seen.append(body["status"])
+            seen.append((body["status"], asked))
             await asyncio.sleep(0.01)
-        assert 0.55 <= time.monotonic() - started < 2
-    assert list(dict.fromkeys(seen)) in (["queued", "in_progress", "completed"], ["in_progress", "completed"])
+    ended = time.monotonic()
+    assert [status for status, _ in seen] == sorted((status for status, _ in seen), key=order.index)
+    assert ended - sent >= 0.55  # 55 s at the least, and 95 s at the most, a hundred times as fast
+    assert not [status for status, asked in seen if status != "completed" and asked >= accepted + 0.95]
 
 
 async def test_a_completed_run_has_sources_text_and_its_own_price() -> None:
@@ -67,13 +71,14 @@ async def test_a_completed_run_has_sources_text_and_its_own_price() -> None:
 
 
 async def test_headers_tell_the_run_id_and_an_epoch_second() -> None:
+    before = time.time()
     async with simulator() as client:
         reply = await send_run(client)
     assert reply.headers["x-request-id"] == reply.json()["id"].removeprefix("resp_")
     assert reply.headers["x-ratelimit-limit"] == "50"
     assert reply.headers["x-ratelimit-remaining"] == "49"
     assert reply.headers["x-ratelimit-used"] == "1"
-    assert abs(int(reply.headers["x-ratelimit-reset"]) - time.time()) < 5
+    assert before <= int(reply.headers["x-ratelimit-reset"]) <= time.time() + 60 / 50 + 1  # until one of 50 is back
 
 
 async def test_a_preset_is_named_until_the_run_is_completed() -> None:

@@ -62,7 +62,7 @@ def shared(**settings: object) -> Running:
 @asynccontextmanager
 async def simulator(**settings: object) -> AsyncGenerator[httpx.AsyncClient]:
     """Yield a client of a simulator that remembers nothing of earlier tests."""
-    async with httpx.AsyncClient(base_url=shared(**settings).url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=shared(**settings).url, timeout=60) as client:
         (await client.post("/reset")).raise_for_status()
         yield client
 
@@ -237,7 +237,7 @@ def test_a_mistake_in_the_settings_stops_the_process_and_is_named() -> None:
         env={**os.environ, **wrong},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert ended.returncode == 2

@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -72,9 +73,8 @@ def test_a_schema_that_refers_to_itself_comes_to_an_end():
         "type": "object",
         "properties": {"label": TEXT, "children": {"type": "array", "items": {"$ref": "#/$defs/n"}}},
     }
-    started = time.perf_counter()
-    made({"tree": {"$ref": "#/$defs/n"}}, defs={"n": node})
-    assert time.perf_counter() - started < 5
+    tree = made({"tree": {"$ref": "#/$defs/n"}}, defs={"n": node})["tree"]
+    assert 1 < _depth(tree) < 10
 
 
 def test_a_plan_of_questions_has_exactly_three():
@@ -148,17 +148,25 @@ def test_a_missing_content_is_no_prompt():
 
 
 def test_a_large_prompt_is_answered_fast():
-    shown = [{"role": "user", "content": "Topic: bees\n" + SOURCES * 50 + "word " * 5000}]
+    usual, large = _seconds(50), _seconds(400)
+    assert usual < 0.1  # 2 ms on a machine of 2026
+    assert large < 40 * usual  # eight times as long: some 18 times; were it quadratic, 64 times
+
+
+def _seconds(size: int) -> float:
+    """The processor's time for a prompt of so many hundreds of words, at best: what others do does not count."""
+    shown = [{"role": "user", "content": "Topic: bees\n" + SOURCES * size + "word " * 100 * size}]
     wanted: dict[str, object] = {
         "type": "object",
         "properties": {"hook": TEXT, "content": TEXT, "kpis": {"type": "array", "items": TEXT}},
     }
-    complete("x", wanted, shown, 1)
-    best = min(_seconds(lambda: complete("x", wanted, shown, 1)) for _ in range(20))
-    assert best < 0.01  # 2 ms where nobody else runs
+    taken: list[float] = []
+    for _ in range(12):
+        started = time.thread_time()
+        complete("x", wanted, shown, 1)
+        taken.append(time.thread_time() - started)
+    return min(taken)
 
 
-def _seconds(call):
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+def _depth(node: Any) -> int:
+    return 1 + max(map(_depth, node["children"]), default=0)

@@ -9,7 +9,8 @@
     │   │   ├── ProviderUnavailable    later, with growing pauses
     │   │   ├── NotSent                at once: no byte left us
     │   │   ├── QuotaExhausted         when somebody has paid: the breaker opens
-    │   │   └── AuthenticationFailed   when somebody has mended the key: the breaker opens
+    │   │   ├── AuthenticationFailed   when somebody has mended the key: the breaker opens
+    │   │   └── Misconfigured          when somebody has changed the set-up: the breaker opens
     │   ├── Rejected               the request itself is refused: never again as it is
     │   │   ├── RequestRejected
     │   │   └── ContextTooLong         again from a shorter rendering, once
@@ -19,6 +20,7 @@
     │       └── RunLost                bought, and its answer cannot be had: a person decides, whatever the policy
     ├── Unreachable                a broker or a database that does not answer: wait and try again
     ├── DocumentTooLarge           a session that would outgrow its document
+    ├── KeyReused                  an idempotency key that belongs to another request: never again as it is
     └── WorkflowInvalid            a workflow with mistakes, all of them named
 """
 
@@ -50,13 +52,18 @@ class ProviderError(EkidenError):
 
 
 class NotBought(ProviderError):
-    """The provider refused the call, so it is known not to be paid."""
+    """The provider refused the call, so it is known not to be paid.
+
+    `held_back` is set once the gate has said that the provider's breaker is open: then the refusal is the provider's
+    matter, and uses up no attempt of the task.
+    """
 
     may_pass = True
 
     def __init__(self, message: str = "", *, delay_seconds: float | None = None) -> None:
         super().__init__(message)
         self.delay_seconds = delay_seconds
+        self.held_back = False
 
 
 class RateLimited(NotBought):
@@ -79,6 +86,12 @@ class QuotaExhausted(NotBought):
 
 class AuthenticationFailed(NotBought):
     """The provider does not accept our key."""
+
+    opens_breaker = True
+
+
+class Misconfigured(NotBought):
+    """No call of this kind can succeed before somebody has changed the set-up."""
 
     opens_breaker = True
 
@@ -122,6 +135,10 @@ class Unreachable(EkidenError):
 
 class DocumentTooLarge(EkidenError):
     """The session has grown past what one document may hold."""
+
+
+class KeyReused(EkidenError):
+    """An idempotency key came with another request than the one it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)

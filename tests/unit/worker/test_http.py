@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from ekiden.errors import NotBought, NotSent, OutcomeUnknown, ProviderUnavailable, RequestRejected
+from ekiden.errors import Misconfigured, NotBought, NotSent, OutcomeUnknown, ProviderUnavailable
 from ekiden.worker.http import FIRST_BYTE, ProviderClient
 from ekiden.worker.lease import LEASE_SECONDS, SAFE_PART, Leases
 from tests.unit.worker.wire import fence
@@ -49,14 +49,14 @@ def test_the_walk_knows_every_exception_of_httpx() -> None:
 
 @pytest.mark.parametrize("kind", ALL)
 async def test_what_goes_wrong_before_the_first_byte_was_not_bought(kind: type[Exception]) -> None:
-    with pytest.raises((NotBought, RequestRejected)):
-        await raising(kind, after_the_fence=False).post("/", {}, deadline_seconds=5, fence=fence())
+    with pytest.raises(NotBought):
+        await raising(kind, after_the_fence=False).post("/", {}, deadline_seconds=60, fence=fence())
 
 
 @pytest.mark.parametrize("kind", ALL)
 async def test_what_goes_wrong_after_the_first_byte_is_unknown(kind: type[Exception]) -> None:
     with pytest.raises(OutcomeUnknown):
-        await raising(kind, after_the_fence=True).post("/", {}, deadline_seconds=5, fence=fence())
+        await raising(kind, after_the_fence=True).post("/", {}, deadline_seconds=60, fence=fence())
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -66,10 +66,10 @@ async def test_a_question_that_costs_nothing_can_always_be_asked_again(kind: typ
 
 
 @pytest.mark.parametrize("address", ["nowhere", "ftp://provider"])
-async def test_a_wrong_address_is_rejected_and_not_tried_again(address: str) -> None:
+async def test_a_wrong_address_is_a_mistake_of_the_set_up(address: str) -> None:
     client = ProviderClient(address, {}, connections=1)
-    with pytest.raises(RequestRejected):
-        await client.post("/", {}, deadline_seconds=5, fence=fence())
+    with pytest.raises(Misconfigured):
+        await client.post("/", {}, deadline_seconds=60, fence=fence())
     await client.close()
 
 
@@ -111,7 +111,7 @@ async def test_a_lease_past_three_quarters_sends_nothing() -> None:
     async with a_server(None) as server:
         client = ProviderClient(server.url, {}, connections=1)
         with pytest.raises(NotSent):
-            await client.post("/", {}, deadline_seconds=5, fence=aged(LEASE_SECONDS * SAFE_PART).fence(0.0))
+            await client.post("/", {}, deadline_seconds=60, fence=aged(LEASE_SECONDS * SAFE_PART).fence(0.0))
         await client.close()
     assert server.received == b""
 
@@ -119,7 +119,7 @@ async def test_a_lease_past_three_quarters_sends_nothing() -> None:
 async def test_a_lease_within_three_quarters_sends() -> None:
     async with a_server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as server:
         client = ProviderClient(server.url, {}, connections=1)
-        answer = await client.post("/", {}, deadline_seconds=5, fence=aged(LEASE_SECONDS * SAFE_PART - 0.1).fence(0.0))
+        answer = await client.post("/", {}, deadline_seconds=60, fence=aged(LEASE_SECONDS * SAFE_PART - 0.1).fence(0.0))
         await client.close()
     assert (answer.status, answer.json) == (200, {})
 
@@ -133,7 +133,7 @@ async def test_a_reply_that_does_not_arrive_whole_is_unknown(answer: bytes) -> N
     async with a_server(answer) as server:
         client = ProviderClient(server.url, {}, connections=1)
         with pytest.raises(OutcomeUnknown):
-            await client.post("/", {}, deadline_seconds=5, fence=fence())
+            await client.post("/", {}, deadline_seconds=60, fence=fence())
         await client.close()
 
 
@@ -141,7 +141,7 @@ async def test_a_silent_provider_is_unknown_at_the_deadline() -> None:
     async with a_server(None) as server:
         client = ProviderClient(server.url, {}, connections=1)
         with pytest.raises(OutcomeUnknown):
-            await client.post("/", {}, deadline_seconds=0.1, fence=fence())
+            await client.post("/", {}, deadline_seconds=1.0, fence=fence())
         await client.close()
 
 
@@ -150,14 +150,14 @@ async def test_a_refused_connection_was_not_bought() -> None:
         url = server.url
     client = ProviderClient(url, {}, connections=1)
     with pytest.raises(ProviderUnavailable):
-        await client.post("/", {}, deadline_seconds=5, fence=fence())
+        await client.post("/", {}, deadline_seconds=60, fence=fence())
     await client.close()
 
 
 async def test_a_redirect_is_not_followed() -> None:
     async with a_server(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n") as server:
         client = ProviderClient(server.url, {}, connections=1)
-        answer = await client.post("/", {}, deadline_seconds=5, fence=fence())
+        answer = await client.post("/", {}, deadline_seconds=60, fence=fence())
         await client.close()
     assert answer.status == 302
 
@@ -166,13 +166,13 @@ async def test_a_redirect_to_nowhere_is_unknown() -> None:
     async with a_server(b"HTTP/1.1 302 Found\r\nLocation: http://a:b\r\nContent-Length: 0\r\n\r\n") as server:
         client = ProviderClient(server.url, {}, connections=1)
         with pytest.raises(OutcomeUnknown):
-            await client.post("/", {}, deadline_seconds=5, fence=fence())
+            await client.post("/", {}, deadline_seconds=60, fence=fence())
         await client.close()
 
 
 async def test_a_body_that_is_no_json_is_none() -> None:
     async with a_server(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>") as server:
         client = ProviderClient(server.url, {}, connections=1)
-        answer = await client.post("/", {}, deadline_seconds=5, fence=fence())
+        answer = await client.post("/", {}, deadline_seconds=60, fence=fence())
         await client.close()
     assert (answer.json, answer.text) == (None, "<html>")

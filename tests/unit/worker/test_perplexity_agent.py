@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ekiden.errors import (
     AuthenticationFailed,
     ContextTooLong,
+    Misconfigured,
     OutcomeUnknown,
     ProviderError,
     ProviderUnavailable,
@@ -41,7 +42,7 @@ ROWS: list[tuple[str, Reply, type[ProviderError]]] = [
     ("401 without credit", error(401, type="insufficient_quota", code=401), QuotaExhausted),
     ("402", error(402, type="payment_required"), QuotaExhausted),
     ("403", error(403, type="forbidden", code=403), AuthenticationFailed),
-    ("403 Sonar is retired", error(403, type="chat_completions_not_available", code=403), RequestRejected),
+    ("403 Sonar is retired", error(403, type="chat_completions_not_available", code=403), Misconfigured),
     ("404", error(404, type="not_found", code=404), RequestRejected),
     ("413", error(413, type="payload_too_large", code=413), ContextTooLong),
     ("422", reply(422, {"detail": [{"loc": [], "msg": "", "type": ""}]}), RequestRejected),
@@ -284,3 +285,9 @@ async def test_a_run_is_cancelled_under_its_id() -> None:
 async def test_a_cancel_that_is_refused_says_so() -> None:
     with pytest.raises(RequestRejected):
         await agent(httpx.Response(400, json={"error": {"message": "already terminal"}})).cancel("resp_1")
+
+
+@pytest.mark.parametrize("reply", [httpx.Response(503, json={"error": {"message": "later"}}), httpx.Response(404)])
+async def test_a_cancel_that_did_not_get_through_may_be_tried_again(reply: httpx.Response) -> None:
+    with pytest.raises(ProviderUnavailable):
+        await agent(reply).cancel("resp_1")

@@ -4,7 +4,6 @@ The wire as of November 2026: https://developers.openai.com/api/reference/overvi
 is structured output by JSON Schema. There is no idempotency key, so a lost reply is an unknown outcome.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, cast
@@ -17,23 +16,28 @@ from ekiden.errors import (
     AuthenticationFailed,
     ContextTooLong,
     InvalidOutput,
+    Misconfigured,
     OutcomeUnknown,
     ProviderError,
-    ProviderUnavailable,
     QuotaExhausted,
     RateLimited,
     RequestRejected,
     RunLost,
 )
 from ekiden.worker.adapter import Call, Running, Submitted
+from ekiden.worker.decoding import decode
 from ekiden.worker.http import ProviderClient, Reply
 from ekiden.worker.lease import Fence
 from ekiden.worker.ledger import Completed, Usage
-from ekiden.worker.refusal import error_object, retry_after, server_error
+from ekiden.worker.refusal import asked_delay, error_object, go_duration, refused, retry_after, unavailable, unknown
 from ekiden_gpt_worker.prices import price
 
 _TOO_LONG_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
 _TOO_LONG = re.compile(r"maximum context length|Input tokens exceed|Request too large", re.IGNORECASE)
+_BUCKET = re.compile(r"Limit ([\d,]+).*Requested ([\d,]+)")
+_RAN_OUT = re.compile(r"Could not finish the message because max_tokens", re.IGNORECASE)
+_MOST_TOKENS = 10**12
+"""What counts more is no count of tokens."""
 _FENCE = re.compile(r"^\s*```(?:json)?\s*|\s*```\s*$")
 
 
@@ -112,21 +116,57 @@ def refusal(reply: Reply) -> ProviderError:
     """Classify an error reply by `error.code` first: a 429 may be a bill, a length or a rate."""
     error = error_object(reply)
     status = reply.status
-    if status >= 500:
-        return server_error(reply, error)
+    if not refused(reply, error):
+        return unknown(reply, error)
     code, kind = str((error or {}).get("code") or ""), str((error or {}).get("type") or "")
     message = f"{status} {code or kind}: {(error or {}).get('message', reply.text[:300])}"
-    if code in _TOO_LONG_CODES or status == 413 or _TOO_LONG.search(message):
-        return ContextTooLong(message)
-    if kind == "insufficient_quota" or code == "insufficient_quota" or status == 402:
+    if status >= 500:
+        return unavailable(reply, message)
+    if status == 402 or "insufficient_quota" in {kind, code}:
         return QuotaExhausted(message)
-    if status in {401, 403}:
+    if code == "model_not_found":  # 403 for a model the project may not use: one request's model, not our key
+        return RequestRejected(message)
+    if status in {401, 403, 407}:
         return AuthenticationFailed(message)
+    if _no_such_api(status, error):
+        return Misconfigured(message)
+    if _too_long(status, code, message):
+        return ContextTooLong(message)
+    if _RAN_OUT.search(message):  # a 400 that says what `finish_reason: length` says: the model has worked
+        return InvalidOutput("the answer was cut off at max_completion_tokens: be briefer", billed=None)
     if status == 429:
-        return RateLimited(message, delay_seconds=retry_after(reply))
+        return RateLimited(message, delay_seconds=asked_delay(retry_after(reply) or _reset(reply)))
     if status in {408, 409, 425}:
-        return ProviderUnavailable(message, delay_seconds=retry_after(reply))
+        return unavailable(reply, message)
     return RequestRejected(message)
+
+
+def _no_such_api(status: int, error: Mapping[str, Any] | None) -> bool:
+    """Whether the address itself is refused: then every call is. `Invalid URL (POST /v1/v1/…)` is OpenAI's word."""
+    own = error is not None and not str(error.get("message", "")).startswith("Invalid URL")
+    return status in {410, 426} or (status in {404, 405} and not own)
+
+
+def _too_long(status: int, code: str, message: str) -> bool:
+    """Whether the prompt must become shorter. Also a request larger than the limit of a whole minute never succeeds."""
+    if code in _TOO_LONG_CODES or status == 413:
+        return True
+    if status not in {400, 422, 429}:
+        return False
+    bucket = _BUCKET.search(message) if status == 429 else None
+    if bucket is not None:
+        limit, requested = (int(found.replace(",", "") or 0) for found in bucket.groups())
+        return requested > limit > 0
+    return _TOO_LONG.search(message) is not None
+
+
+def _reset(reply: Reply) -> float | None:
+    """The longest reset, in seconds, of what `x-ratelimit-remaining-…` says is used up; they are Go durations.
+
+    It is the time until the bucket is full again, so it stands behind whatever names the wait itself.
+    """
+    used_up = [kind for kind in ("requests", "tokens") if reply.headers.get(f"x-ratelimit-remaining-{kind}") == "0"]
+    return max((go_duration(reply.headers.get(f"x-ratelimit-reset-{kind}", "")) for kind in used_up), default=None)
 
 
 def _usage(body: Mapping[str, Any], model: str, *, simulated: bool) -> Usage:
@@ -134,12 +174,13 @@ def _usage(body: Mapping[str, Any], model: str, *, simulated: bool) -> Usage:
     answered_by = str(body.get("model", model))
     try:
         counted: Mapping[str, Any] = body["usage"]
+        tokens_in, tokens_out = _tokens(counted["prompt_tokens"]), _tokens(counted["completion_tokens"])
         billed, said = price(counted, answered_by)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         return Usage(billed=None, price="usage not given", model=answered_by, simulated=simulated)
     return Usage(
-        input_tokens=int(counted["prompt_tokens"]),
-        output_tokens=int(counted["completion_tokens"]),
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
         billed=Micros(billed) if billed is not None else None,
         price=said,
         model=answered_by,
@@ -147,11 +188,20 @@ def _usage(body: Mapping[str, Any], model: str, *, simulated: bool) -> Usage:
     )
 
 
+def _tokens(count: Any) -> int:
+    """Raises ValueError for what is no count of tokens: nothing absurd may reach the bill."""
+    if not 0 <= (tokens := int(count)) <= _MOST_TOKENS:
+        raise ValueError(f"{count} tokens")
+    return tokens
+
+
 def _result(content: str, request: Mapping[str, object], usage: Usage) -> object:
     if "schema" not in request:
+        if not content.strip():
+            raise InvalidOutput("the answer is empty", billed=usage.billed)
         return content
     try:
-        result = json.loads(_FENCE.sub("", content))
+        result = decode(_FENCE.sub("", content))
     except ValueError as error:
         raise InvalidOutput(f"the answer is no JSON: {error}", billed=usage.billed) from error
     wrong = next(Draft202012Validator(cast("dict[str, Any]", request["schema"])).iter_errors(result), None)

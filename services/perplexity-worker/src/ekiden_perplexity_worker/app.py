@@ -7,7 +7,7 @@ from ekiden_perplexity_worker.settings import PerplexityWorkerSettings
 
 
 def build(settings: PerplexityWorkerSettings) -> WorkerService:
-    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value().strip()}"}
     adapter = PerplexityAgent(
         ProviderClient(settings.base_url, headers, connections=settings.concurrency, reuse=False),
         ProviderClient(settings.base_url, headers, connections=settings.concurrency),

@@ -4,16 +4,17 @@ The wire as of November 2026: https://docs.perplexity.ai/docs/agent-api. Sonar i
 unknown field is a 400. Failure is in the body's `status`, not in the HTTP code. A lost submit cannot be found again.
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
+from urllib.parse import quote
 
 from ekiden.domain.ids import Micros
 from ekiden.domain.plan import Provider
 from ekiden.errors import (
     AuthenticationFailed,
     ContextTooLong,
+    Misconfigured,
     OutcomeUnknown,
     ProviderError,
     ProviderUnavailable,
@@ -27,12 +28,29 @@ from ekiden.worker.adapter import Call, Running, Submitted
 from ekiden.worker.http import ProviderClient, Reply
 from ekiden.worker.lease import Fence
 from ekiden.worker.ledger import Completed, Usage
-from ekiden.worker.refusal import epoch_of, error_object, is_number, retry_after, server_error
+from ekiden.worker.refusal import (
+    asked_delay,
+    epoch_of,
+    error_object,
+    is_number,
+    refused,
+    retry_after,
+    unavailable,
+    unknown,
+)
 
 SUBMIT_SECONDS = 30.0
 """Ninety times the usual 0.35 s (recorded 2026-10): past it the outcome is unknown anyway."""
 POLL_SECONDS = 15.0
+NOTHING_TO_CANCEL = frozenset({400, 404})
+"""The run has ended, or is not known: documented as 400 and 404, and live both are 400 (recorded 2026-10)."""
 MOST_SOURCES = 20
+LONGEST_RESET_SECONDS = 3600.0
+"""The bucket is a minute's. A reset further ahead is no moment of the provider's clock in seconds."""
+MOST_DOLLARS = 1_000_000
+"""What is more is no cost of a search."""
+RETIRED = frozenset({"chat_completions_not_available", "agent_api_migration_required"})
+"""Both names of «this API is gone» (reported 2026-09 and -10): our address is that of another API."""
 _THINKING = re.compile(r"^.*</think>", re.DOTALL)
 
 
@@ -57,8 +75,10 @@ class PerplexityAgent:
         return Submitted(run_id)
 
     async def collect(self, run_id: str) -> Completed | Running:
-        reply = await self._polls.ask("GET", f"/v1/agent/{run_id}", deadline_seconds=POLL_SECONDS)
-        if reply.status == 404:
+        reply = await self._polls.ask("GET", _path(run_id), deadline_seconds=POLL_SECONDS)
+        if (
+            reply.status in {404, 410} and error_object(reply) is not None
+        ):  # a proxy's page is not the provider's verdict
             raise RunLost(f"the provider knows no run {run_id}")
         body = cast("object", reply.json)
         if reply.status != 200 or not isinstance(body, dict):
@@ -66,9 +86,13 @@ class PerplexityAgent:
         return verdict(cast("dict[str, Any]", body), simulated="x-ekiden-simulator" in reply.headers)
 
     async def cancel(self, run_id: str) -> None:
-        reply = await self._polls.ask("POST", f"/v1/agent/{run_id}/cancel", deadline_seconds=POLL_SECONDS)
-        if reply.status != 200:
-            raise RequestRejected(f"cancelling {run_id} was answered with {reply.status}")
+        reply = await self._polls.ask("POST", f"{_path(run_id)}/cancel", deadline_seconds=POLL_SECONDS)
+        if reply.status == 200:
+            return
+        said = f"cancelling {run_id} was answered with {reply.status}"
+        if reply.status in NOTHING_TO_CANCEL and error_object(reply) is not None:
+            raise RequestRejected(said)
+        raise ProviderUnavailable(said)
 
     async def close(self) -> None:
         await self._submits.close()
@@ -123,31 +147,33 @@ def verdict(body: Mapping[str, Any], *, simulated: bool) -> Completed | Running:
 def cost(body: Mapping[str, Any]) -> int | None:
     """Micro-dollars from `usage.cost.total_cost`; None when the provider does not say, as after a cancel."""
     total: object = _part(_part(body, "usage"), "cost").get("total_cost")
-    if not isinstance(total, int | float) or not math.isfinite(total) or total < 0:
+    if isinstance(total, bool) or not isinstance(total, int | float) or not 0 <= total <= MOST_DOLLARS:
         return None
     return round(total * 1_000_000)
 
 
 def refusal(reply: Reply) -> ProviderError:
-    """Classify an error reply to a submit."""
+    """Classify an error reply to a submit, by `error.type` first: a 401 or a 403 may be a bill, or a retired API."""
     error = error_object(reply)
     status = reply.status
-    if status >= 500:
-        return server_error(reply, error)
-    kind = str((error or {}).get("type") or "")
+    if not refused(reply, error):
+        return unknown(reply, error)
+    kind, code = str((error or {}).get("type") or ""), (error or {}).get("code")
     message = f"{status} {kind}: {(error or {}).get('message', reply.text[:300])}"
-    if kind == "insufficient_quota" or status == 402:
+    if status >= 500:
+        return unavailable(reply, message)
+    if status == 402 or "insufficient_quota" in {kind, code}:
         return QuotaExhausted(message)
-    if kind == "chat_completions_not_available":
-        return RequestRejected(message)
-    if status in {401, 403}:
+    if kind in RETIRED or status in {410, 426} or (status in {404, 405} and error is None):
+        return Misconfigured(message)
+    if status in {401, 403, 407}:
         return AuthenticationFailed(message)
     if status == 413:
         return ContextTooLong(message)
     if status == 429:
-        return RateLimited(message, delay_seconds=_reset(reply))
+        return RateLimited(message, delay_seconds=asked_delay(_reset(reply)))
     if status in {408, 409, 424, 425}:
-        return ProviderUnavailable(message, delay_seconds=retry_after(reply))
+        return unavailable(reply, message)
     return RequestRejected(message)
 
 
@@ -157,7 +183,8 @@ def _reset(reply: Reply) -> float | None:
     reset, now = reply.headers.get("x-ratelimit-reset"), epoch_of(reply.headers.get("date"))
     if said is not None or reset is None or now is None or not is_number(reset):
         return said
-    return max(0.0, float(reset) - now) or None
+    seconds = float(reset) - now
+    return seconds if 0 < seconds <= LONGEST_RESET_SECONDS else None
 
 
 def _texts(body: Mapping[str, Any]) -> Iterator[str]:
@@ -197,7 +224,12 @@ def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _count(counted: Mapping[str, Any], name: str) -> int:
     found = cast("object", counted.get(name))
-    return found if isinstance(found, int) else 0
+    return found if isinstance(found, int) and found > 0 else 0
+
+
+def _path(run_id: str) -> str:
+    """A run's address. An id that a person attached may hold anything, and must still name one run only."""
+    return f"/v1/agent/{quote(run_id, safe='')}"
 
 
 def _field(reply: Reply, name: str) -> object:

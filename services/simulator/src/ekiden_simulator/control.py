@@ -47,7 +47,7 @@ def control_routes(world: World) -> APIRouter:
     @router.get("/stats")
     async def stats() -> dict[str, object]:
         in_flight = {Provider.OPENAI: world.chats_in_flight, Provider.PERPLEXITY: world.runs.settle()}
-        return {
+        counts: dict[str, object] = {
             provider.value: {
                 "accepted": world.rates[provider].accepted,
                 "refused": world.rates[provider].refused,
@@ -55,6 +55,7 @@ def control_routes(world: World) -> APIRouter:
             }
             for provider in Provider
         }
+        return {**counts, "faults": world.faults.struck()}
 
     @router.post("/reset")
     async def reset(wanted: Annotated[Reset | None, Body()] = None) -> dict[str, object]:

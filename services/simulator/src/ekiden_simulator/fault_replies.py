@@ -5,8 +5,20 @@ from typing import Protocol
 from starlette.responses import Response
 
 from ekiden_simulator.connection import CutConnection
-from ekiden_simulator.faults import AcceptThenCut, CutBeforeAccept, Fault, HtmlError, RateLimited, Status
-from ekiden_simulator.replies import gateway_page
+from ekiden_simulator.faults import (
+    AcceptThenCut,
+    CutBeforeAccept,
+    EmptyReply,
+    Fault,
+    HtmlError,
+    HugeReply,
+    RateLimited,
+    Redirect,
+    SlowDrip,
+    Status,
+    TruncatedJson,
+)
+from ekiden_simulator.replies import elsewhere, gateway_page
 
 
 class Dialect(Protocol):
@@ -30,6 +42,8 @@ def before_acceptance(fault: Fault | None, dialect: Dialect) -> Response | None:
             return dialect.rate_limited(fault.retry_after)
         case HtmlError(accepted=False):
             return gateway_page(fault)
+        case Redirect(accepted=False):
+            return elsewhere(fault)
         case CutBeforeAccept():
             return CutConnection(reset=fault.reset)
         case _:
@@ -43,7 +57,20 @@ def instead_of_reply(fault: Fault | None, dialect: Dialect) -> Response | None:
             return dialect.failure(fault)
         case HtmlError(accepted=True):
             return gateway_page(fault)
+        case Redirect(accepted=True):
+            return elsewhere(fault)
+        case EmptyReply():
+            return Response(status_code=fault.status, headers={"server": "cloudflare"})
         case AcceptThenCut():
             return CutConnection(reset=fault.reset)
         case _:
             return None
+
+
+def unreadable(fault: Fault | None) -> bool:
+    """Tell whether an accepted call's own reply goes out in a way that nobody can, or will wait to, read."""
+    match fault:
+        case TruncatedJson(where="body") | SlowDrip() | HugeReply():
+            return True
+        case _:
+            return False

@@ -35,6 +35,9 @@ class Strike:
 
     delay_seconds: float = 0.0
     fault: Fault | None = None
+    provider: Provider | None = None
+    armed: tuple[Armed, ...] = ()
+    """Everything that struck: what is counted, and given back when the request is refused before it can happen."""
 
 
 _NOTHING = Strike()
@@ -47,6 +50,7 @@ class FaultScript:
         self._seed = seed
         self._armed: list[Armed] = []
         self._last_number = 0
+        self._struck: Counter[tuple[Provider, str]] = Counter()
         self.add(faults)
 
     def add(self, faults: Iterable[Fault]) -> list[Armed]:
@@ -63,21 +67,43 @@ class FaultScript:
         self._armed.clear()
         self._last_number = 0
 
+    def forget(self) -> None:
+        """Disarm every fault, and forget how many have struck."""
+        self.clear()
+        self._struck.clear()
+
     def strike(self, provider: Provider, operation: Operation, task_id: str | None) -> Strike:
         """Decide what happens to a request, and count it. Chance depends on the task and its repeats, not on order."""
         if not self._armed:
             return _NOTHING
-        delay = 0.0
+        delay, struck = 0.0, list[Armed]()
         for armed in self._armed:
             if armed.used_up or not armed.fault.fits(provider, operation, task_id):
                 continue
             if not self._chance(armed, operation, task_id):
                 continue
             armed.hits += 1
+            self._struck[provider, armed.fault.kind] += 1
+            struck.append(armed)
             if not isinstance(armed.fault, Delay):
-                return Strike(delay, armed.fault)
+                return Strike(delay, armed.fault, provider, tuple(struck))
             delay += armed.fault.seconds
-        return Strike(delay)
+        return Strike(delay, None, provider, tuple(struck))
+
+    def take_back(self, strike: Strike) -> None:
+        """Uncount a strike that did not happen, because the provider's own limit refused the request first."""
+        for armed in strike.armed:
+            armed.hits -= 1
+            if strike.provider is not None:
+                self._struck[strike.provider, armed.fault.kind] -= 1
+
+    def struck(self) -> dict[str, dict[str, int]]:
+        """Return how many faults of each kind really struck each provider, also those that were cleared since."""
+        counts: dict[str, dict[str, int]] = {provider.value: {} for provider in Provider}
+        for (provider, kind), count in sorted(self._struck.items()):
+            if count:
+                counts[provider.value][kind] = count
+        return counts
 
     def to_json(self) -> list[dict[str, object]]:
         """Return every fault, used up or not."""

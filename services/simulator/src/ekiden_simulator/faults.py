@@ -161,12 +161,44 @@ class FailedRun(FaultScope):
 
 
 class HtmlError(FaultScope):
-    """Answer a gateway's HTML page. `accepted` tells whether the call behind it was booked."""
+    """Answer a gateway's HTML page, with 200 too. `accepted` tells whether the call behind it was booked."""
 
     unasked = _EVERY
     kind: Literal["html_error"]
-    status: Literal[502, 504, 520] = 502
+    status: Annotated[int, Field(ge=200, le=599)] = 502
     accepted: bool = False
+
+
+class Redirect(FaultScope):
+    """Send the caller elsewhere, as a gateway does. `accepted` tells whether the call was booked all the same."""
+
+    unasked = _EVERY
+    kind: Literal["redirect"]
+    status: Literal[301, 302, 303, 307, 308] = 307
+    accepted: bool = False
+
+
+class EmptyReply(FaultScope):
+    """Do what was asked, booking it, and answer success with no body at all."""
+
+    kind: Literal["empty_reply"]
+    status: Literal[200, 202, 204] = 200
+
+
+class SlowDrip(FaultScope):
+    """Do what was asked, booking it, and let the reply trickle out, a byte every so many real seconds."""
+
+    operations = _SUBMIT_OR_POLL
+    kind: Literal["slow_drip"]
+    seconds: Annotated[float, Field(gt=0)] = 1.0
+
+
+class HugeReply(FaultScope):
+    """Do what was asked, booking it, and send so many bytes of blanks before the reply."""
+
+    operations = _SUBMIT_OR_POLL
+    kind: Literal["huge_reply"]
+    size: Annotated[int, Field(ge=1)] = 64 * 1024 * 1024
 
 
 class NoSources(FaultScope):
@@ -200,6 +232,10 @@ Fault = Annotated[
     | SlowPoll
     | FailedRun
     | HtmlError
+    | Redirect
+    | EmptyReply
+    | SlowDrip
+    | HugeReply
     | NoSources
     | UnknownRun,
     Field(discriminator="kind"),

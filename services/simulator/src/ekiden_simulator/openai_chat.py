@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from ekiden_simulator.access import bearer_key, is_good, is_perplexity
 from ekiden_simulator.bill import Entry, Outcome
-from ekiden_simulator.fault_replies import before_acceptance, instead_of_reply
-from ekiden_simulator.faults import Fault, TruncatedJson
+from ekiden_simulator.fault_replies import before_acceptance, instead_of_reply, unreadable
+from ekiden_simulator.faults import Fault
 from ekiden_simulator.latency import chat_seconds
 from ekiden_simulator.openai_answer import Answer, answer, body_of, prompt_tokens
 from ekiden_simulator.openai_errors import (
@@ -62,6 +62,7 @@ class OpenAIChat:
             return refused
         grant = limits.take()
         if not grant.accepted:
+            self._world.faults.take_back(strike)
             headers = rate_headers(grant, 0)
             return requests_exhausted(wanted.model, grant.limit, grant.retry_after_seconds, headers)
         return await self._work(wanted, prompt, task_id, strike.delay_seconds, strike.fault, grant)
@@ -90,8 +91,7 @@ class OpenAIChat:
             await self._world.pause(delay_seconds + (0 if lost else self._world.real(seconds)))
         finally:
             self._world.chats_in_flight -= 1
-        unreadable = isinstance(fault, TruncatedJson) and fault.where == "body"
-        _close(entry, given, lost_reply=lost is not None or unreadable)
+        _close(entry, given, lost_reply=lost is not None or unreadable(fault))
         if lost is not None:
             return lost
         headers = {

@@ -61,6 +61,11 @@ BY_CODE: dict[str, Wording] = {
         "server_is_overloaded",
         "Our servers are currently overloaded. Please try again later.",
     ),
+    "invalid_api_key": Wording(401, _INVALID, "invalid_api_key", "Incorrect API key provided."),
+    "model_not_found": Wording(
+        404, _INVALID, "model_not_found", "The model does not exist or you do not have access to it."
+    ),
+    "rate_limit_exceeded": Wording(429, "rate_limit_error", "rate_limit_exceeded", _RATE.format(wait="1.146s")),
     "ip_not_authorized": Wording(
         401, _INVALID, "ip_not_authorized", "Your IP address is not authorized for this project."
     ),
@@ -69,10 +74,10 @@ BY_CODE: dict[str, Wording] = {
 
 _BY_STATUS: dict[int, Wording] = {
     400: Wording(400, _INVALID, None, "Invalid request."),
-    401: Wording(401, _INVALID, "invalid_api_key", "Incorrect API key provided."),
+    401: BY_CODE["invalid_api_key"],
     403: Wording(403, _INVALID, None, "Country, region, or territory not supported"),
-    404: Wording(404, _INVALID, "model_not_found", "The model does not exist or you do not have access to it."),
-    429: Wording(429, "rate_limit_error", "rate_limit_exceeded", _RATE.format(wait="1.146s")),
+    404: BY_CODE["model_not_found"],
+    429: BY_CODE["rate_limit_exceeded"],
     500: Wording(500, "server_error", None, "The server had an error while processing your request. Sorry about that!"),
     503: BY_CODE["server_is_overloaded"],
 }

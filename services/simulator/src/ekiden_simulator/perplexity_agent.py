@@ -7,8 +7,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ekiden_simulator.access import bearer_key, is_good
-from ekiden_simulator.fault_replies import before_acceptance, instead_of_reply
-from ekiden_simulator.faults import Fault, TruncatedJson, UnknownRun
+from ekiden_simulator.fault_replies import before_acceptance, instead_of_reply, unreadable
+from ekiden_simulator.faults import Fault, UnknownRun
 from ekiden_simulator.latency import SUBMIT_SECONDS, search_seconds
 from ekiden_simulator.perplexity_answer import answer
 from ekiden_simulator.perplexity_errors import (
@@ -78,6 +78,7 @@ class PerplexityAgent:
             return refusal_reply
         grant = self._world.rates[Provider.PERPLEXITY].take()
         if not grant.accepted:
+            self._world.faults.take_back(strike)
             return rate_limited(grant)
         run = self._accept(wanted, strike.fault)
         if (lost := instead_of_reply(strike.fault, _DIALECT)) is not None:
@@ -86,7 +87,7 @@ class PerplexityAgent:
             return lost
         seconds = self._world.real(SUBMIT_SECONDS) if wanted.background else run.ready_at - run.started_at
         await self._world.pause(strike.delay_seconds + seconds)
-        run.entry.reply_lost = isinstance(strike.fault, TruncatedJson) and strike.fault.where == "body"
+        run.entry.reply_lost = unreadable(strike.fault)
         status = RunStatus.QUEUED if wanted.background else self._world.runs.end(run)
         return spoil_reply(self._show(run, status, grant), strike.fault)
 

@@ -26,12 +26,20 @@ _STATUS_BY_TYPE = {
     "insufficient_quota": 401,  # credit exhaustion, as modelled in public code
     "internal_error": 500,
     "upstream_structured_output_failed": 502,
+    "chat_completions_not_available": 403,
+    "agent_api_migration_required": 403,
 }
+_RETIRED = (
+    "Sonar is now the Agent API. Use /v1/responses instead of /v1/sonar. Migrate here: "
+    "https://docs.perplexity.ai/docs/agent-api/migrate-from-sonar/overview"
+)
 _MESSAGE_BY_TYPE = {
     "request_rate_limit_exceeded": "Request rate limit exceeded, please try again later.",
     "insufficient_quota": "You exceeded your current quota, please check your plan and billing details.",
     "invalid_api_key": "Invalid API key provided.",
     "not_found": "Response not found.",
+    "chat_completions_not_available": _RETIRED,
+    "agent_api_migration_required": _RETIRED,
 }
 
 
@@ -78,11 +86,7 @@ def rate_limited(grant: Grant | None = None) -> Response:
 
 def retired() -> Response:
     """Return what every Sonar path has answered since 2026-09-27 (captured 2026-10-09)."""
-    message = (
-        "Sonar is now the Agent API. Use /v1/responses instead of /v1/sonar. Migrate here: "
-        "https://docs.perplexity.ai/docs/agent-api/migrate-from-sonar/overview"
-    )
-    return error_reply(403, "chat_completions_not_available", message)
+    return error_reply(403, "chat_completions_not_available", _RETIRED)
 
 
 class PerplexityDialect:

@@ -53,7 +53,7 @@ class World:
     def reset(self, *, keep_bill: bool) -> None:
         """Forget runs, faults and counters, and the bill unless it is to be kept."""
         self.runs.clear()
-        self.faults.clear()
+        self.faults.forget()
         for rate in self.rates.values():
             rate.clear()
         if not keep_bill:

@@ -11,27 +11,65 @@ from ekiden.worker.http import Reply
 
 SAYS_NO = frozenset({500, 503})
 """Server errors that count as a refusal, when they carry the provider's own JSON error (DESIGN 6)."""
+AT_THE_DOOR = frozenset({400, 401, 402, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 422, 426, 429, 431, 451})
+"""Refusals whoever says them: a proxy that answers one of these has not passed the call on.
 
-_GO_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
-_GO_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+The other 4xx (408, 409, 424, 425, 460 …) a proxy may also say after it has: they count only in the provider's own JSON.
+"""
+CLIENT_LEFT = 499
+"""A gateway's word for «the caller hung up while I worked on it»: never a refusal."""
+LONGEST_ASKED_SECONDS = 24 * 3600.0
+"""The longest delay that is obeyed. Daily limits are renewed within it; what is longer is no delay but a mistake."""
+
+_GO_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|[uµμ]s|ns|m|s)")
+_GO_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 _TRY_AGAIN = re.compile(r"try again in ((?:\d+(?:\.\d+)?(?:h|ms|m|s))+)", re.IGNORECASE)
+_MESSAGE_CHARACTERS = 10_000
+"""How far into a body a delay is looked for."""
 
 
 def error_object(reply: Reply) -> Mapping[str, Any] | None:
-    """The provider's own JSON error; None when the body is something else, such as a proxy's HTML page."""
+    """The provider's own JSON error: an object that says something.
+
+    None when the body is something else, such as a proxy's HTML page, or a text where the object should be.
+    """
     body = cast("object", reply.json)
     if not isinstance(body, dict):
         return None
     error = cast("dict[str, object]", body).get("error")
-    return cast("Mapping[str, Any]", error) if isinstance(error, dict) else None
+    if not isinstance(error, dict):
+        return None
+    found = cast("dict[str, Any]", error)
+    says = any(isinstance(found.get(name), str) and found[name] for name in ("message", "type", "code"))
+    return found if says else None
 
 
-def server_error(reply: Reply, error: Mapping[str, Any] | None) -> ProviderUnavailable | OutcomeUnknown:
-    """A 5xx: refused only when the provider itself says so; all else may stand behind an accepted call."""
-    if reply.status in SAYS_NO and error is not None:
-        message = str(error.get("message", ""))
-        return ProviderUnavailable(f"{reply.status} {message}", delay_seconds=retry_after(reply))
-    return OutcomeUnknown(f"status {reply.status} without the provider's own error")
+def refused(reply: Reply, error: Mapping[str, Any] | None) -> bool:
+    """Whether an answer that is no 2xx tells for certain that nothing was bought.
+
+    A 1xx or 3xx does not: a 303 after a POST even says that it was carried out.
+    """
+    if reply.status in SAYS_NO:
+        return error is not None
+    if not 400 <= reply.status < 500 or reply.status == CLIENT_LEFT:
+        return False
+    return error is not None or reply.status in AT_THE_DOOR
+
+
+def unknown(reply: Reply, error: Mapping[str, Any] | None) -> OutcomeUnknown:
+    """The error for an answer behind which an accepted call may stand."""
+    own = "although with" if error is not None else "without"
+    return OutcomeUnknown(f"status {reply.status} {own} the provider's own error")
+
+
+def unavailable(reply: Reply, message: str) -> ProviderUnavailable:
+    """The error for a provider that is out of order and said so, with the delay it asks for."""
+    return ProviderUnavailable(message, delay_seconds=asked_delay(retry_after(reply)))
+
+
+def asked_delay(seconds: float | None) -> float | None:
+    """A delay as it is obeyed: none at all is no help, so our own pauses stand; and none is longer than a day."""
+    return min(seconds, LONGEST_ASKED_SECONDS) if seconds else None
 
 
 def retry_after(reply: Reply) -> float | None:
@@ -42,7 +80,7 @@ def retry_after(reply: Reply) -> float | None:
         if is_number(header):
             return max(0.0, float(header))
         return _until(header, reply.headers.get("date"))
-    if found := _TRY_AGAIN.search(reply.text):
+    if found := _TRY_AGAIN.search(reply.text[:_MESSAGE_CHARACTERS]):
         return go_duration(found[1])
     return None
 
