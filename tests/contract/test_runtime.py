@@ -7,11 +7,24 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from ekiden.domain.ids import Micros, Position, SessionId, Step, TaskId, TaskName
 from ekiden.domain.plan import Provider
-from ekiden.errors import OutcomeUnknown, ProviderUnavailable, RateLimited, RequestRejected, RunFailed, Unreachable
-from ekiden.retry import UnknownOutcome
+from ekiden.errors import (
+    InvalidOutput,
+    NotSent,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+    QuotaExhausted,
+    RateLimited,
+    RequestRejected,
+    RunFailed,
+    Unreachable,
+)
+from ekiden.retry import REFUSED_ATTEMPTS, UnknownOutcome
 from ekiden.store.tasks import NewTask
 from ekiden.worker import runtime as runtime_module
 from ekiden.worker.adapter import Adapter, Call, Running, Submitted
@@ -26,6 +39,8 @@ from tests.fakes.ledger import FakeLedger, FakeTasks, Record
 
 SESSION = SessionId("ses_" + "0" * 32)
 CAP = Micros(50_000)
+PATIENCE = 60.0
+"""Seconds after which a test that still waits has failed."""
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +94,7 @@ class Bench:
         self.log.append("acked")
 
     def deliver(self, task: TaskId, ack: Callable[[], Awaitable[None]] | None = None) -> Awaitable[None]:
-        return asyncio.wait_for(self.runtime.deliver(task, SESSION, ack or self.ack), 5)
+        return asyncio.wait_for(self.runtime.deliver(task, SESSION, ack or self.ack), PATIENCE)
 
     def record(self, task: TaskId) -> Record:
         return self.tasks.records[task]
@@ -88,7 +103,7 @@ class Bench:
         return str(self.record(task)["status"])
 
     async def until(self, condition: Callable[[], bool], what: str = "it") -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not condition():  # noqa: ASYNC110 - what is waited for has no event
                 await asyncio.sleep(0.002)
         assert condition(), what
@@ -126,6 +141,17 @@ def gpt() -> InstantGpt:
 def held_search() -> InstantSearch:
     """A search whose run does not end before `hold` is set."""
     return InstantSearch(hold=asyncio.Event())
+
+
+async def submitted_by_another(made: Bench) -> TaskId:
+    """A task of which another worker has saved a run id, and then died."""
+    task = await made.order()
+    other = FakeLedger(made.tasks, "dead")
+    claim = await other.claim(task)
+    assert claim is not None
+    await other.submitted(claim, "run_x")
+    await other.let_go(claim)
+    return task
 
 
 # ── order ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -172,17 +198,22 @@ async def test_a_run_id_is_saved_before_the_run_is_asked_for(monkeypatch: pytest
 async def test_a_task_with_a_run_id_is_collected_and_never_submitted() -> None:
     search = InstantSearch(runs={"run_x": 1})
     async with bench(search) as made:
-        task = await made.order()
-        other = FakeLedger(made.tasks, "dead")
-        claim = await other.claim(task)
-        assert claim is not None
-        await other.submitted(claim, "run_x")
-        await other.let_go(claim)
-
+        task = await submitted_by_another(made)
         await made.deliver(task)
         await made.until_status(task, "COMPLETED")
 
         assert search.calls == []
+
+
+async def test_a_task_with_a_run_id_does_not_wait_at_the_gate() -> None:
+    search = InstantSearch(runs={"run_x": 1})
+    async with bench(search) as made:
+        made.gate.shut, made.gate.breaker_open = asyncio.Event(), True
+        task = await submitted_by_another(made)
+        await made.deliver(task)
+        await made.until_status(task, "COMPLETED")
+
+        assert (made.gate.entered, made.gate.unused_entries) == (0, 0)
 
 
 async def test_a_message_about_nothing_to_claim_is_acknowledged() -> None:
@@ -425,6 +456,171 @@ async def test_a_refused_call_is_queued_again_for_later_and_the_gate_is_told() -
         assert made.announcer.ended == []
 
 
+@pytest.mark.parametrize("adapter", [gpt(), InstantSearch()], ids=["an answer", "a run id"])
+async def test_an_answer_to_what_was_sent_is_told_to_the_gate_once(adapter: Adapter) -> None:
+    async with bench(adapter) as made:
+        task = await made.order()
+        await made.deliver(task)
+        await made.until_status(task, "COMPLETED")
+
+        assert len(made.gate.answers) == 1
+
+
+async def test_a_run_that_is_only_collected_says_nothing_of_whether_calls_are_accepted() -> None:
+    async with bench(InstantSearch(runs={"run_x": 1})) as made:
+        task = await submitted_by_another(made)
+        await made.deliver(task)
+        await made.until_status(task, "COMPLETED")
+
+        assert (made.gate.answers, made.gate.refusals) == ([], [])
+
+
+async def test_a_failed_run_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = InstantSearch()
+
+    async def failed(run_id: str) -> Completed | Running:
+        raise RunFailed("broke", billed=777)
+
+    monkeypatch.setattr(search, "collect", failed)
+    async with bench(search) as made:
+        task = await made.order()
+        await made.deliver(task)
+        await made.until_status(task, "FAILED")
+
+        assert (len(made.gate.answers), made.gate.refusals) == (1, [])
+
+
+async def test_a_paid_answer_of_the_wrong_form_is_an_answer() -> None:
+    adapter = gpt()
+    adapter.failures.append(InvalidOutput("no JSON", billed=5))
+    async with bench(adapter) as made:
+        task = await made.order()
+        await made.deliver(task)
+        await made.until(lambda: made.announcer.commands == [task])
+
+        assert (len(made.gate.answers), made.gate.refusals) == (1, [])
+
+
+async def test_how_long_ago_an_answered_call_was_sent_is_told() -> None:
+    class Slow(InstantGpt):
+        async def submit(self, call: Call, fence: Fence) -> Completed | Submitted:
+            answer = await super().submit(call, fence)
+            made.clock.reading += 20
+            return answer
+
+    async with bench(Slow({"note": 1})) as made:
+        task = await made.order()
+        await made.deliver(task)
+        await made.until_status(task, "COMPLETED")
+
+        assert made.gate.answers == [20]
+
+
+@pytest.mark.parametrize("error", [ProviderUnavailable("503"), RateLimited("429", delay_seconds=30)])
+async def test_a_refusal_at_an_open_breaker_uses_up_no_attempt(error: ProviderError) -> None:
+    adapter = gpt()
+    adapter.failures.extend([error] * (REFUSED_ATTEMPTS + 2))
+    async with bench(adapter) as made:
+        made.gate.breaker_open = True
+        task = await made.order()
+        for number in range(REFUSED_ATTEMPTS + 2):
+            await made.deliver(task)
+            await made.until(lambda: len(made.announcer.commands) == number + 1)  # noqa: B023 - awaited within the round
+            assert made.status(task) == "QUEUED"
+        made.gate.breaker_open = False
+        await made.deliver(task)
+        await made.until_status(task, "COMPLETED")
+
+        outcomes = [submission["outcome"] for submission in made.record(task)["submissions"]]
+        assert outcomes == ["held_back"] * (REFUSED_ATTEMPTS + 2) + ["completed"]
+
+
+async def test_without_the_breaker_a_task_is_refused_eight_times_and_fails() -> None:
+    adapter = gpt()
+    adapter.failures.extend([ProviderUnavailable("503") for _ in range(REFUSED_ATTEMPTS)])
+    async with bench(adapter) as made:
+        task = await made.order()
+        for number in range(REFUSED_ATTEMPTS):
+            await made.deliver(task)
+            await made.until(lambda: len(made.gate.refusals) == number + 1)  # noqa: B023 - awaited within the round
+            await made.until(lambda: made.runtime.in_flight == 0)
+            made.tasks.clock.later(121)
+
+        assert made.status(task) == "FAILED"
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("502"), RequestRejected("400"), NotSent()])
+async def test_the_gate_hears_of_every_call_that_brought_no_answer(error: ProviderError) -> None:
+    adapter = gpt()
+    adapter.failures.append(error)
+    async with bench(adapter) as made:
+        task = await made.order()
+        await made.deliver(task)
+        await made.until(lambda: made.runtime.in_flight == 0)
+
+        assert (made.gate.refusals, made.gate.answers) == ([error], [])
+
+
+async def test_an_entry_at_the_gate_that_is_not_used_is_given_back() -> None:
+    search = held_search()
+    async with bench(search) as made:
+        task = await made.order()
+        other = FakeLedger(made.tasks, "other")
+        assert await other.claim(task) is not None
+        await made.deliver(task)
+
+        assert (made.gate.entered, made.gate.unused_entries) == (1, 1)
+
+
+async def test_a_bug_in_the_gate_loses_no_refusal() -> None:
+    adapter = gpt()
+    adapter.failures.append(QuotaExhausted())
+    async with bench(adapter) as made:
+        made.gate.crashes = True
+        task = await made.order()
+        await made.deliver(task)
+        await made.until(lambda: made.announcer.commands == [task])
+
+        assert [s["outcome"] for s in made.record(task)["submissions"]] == ["held_back"]
+
+
+def above_cap(provider: Provider) -> float:
+    return REGISTRY.get_sample_value("ekiden_calls_above_cap_total", {"provider": provider}) or 0.0
+
+
+@pytest.mark.parametrize(("billed", "counted"), [(CAP, 0), (CAP + 1, 1)])
+async def test_an_answer_above_its_cap_is_booked_as_it_is_and_counted(billed: int, counted: int) -> None:
+    class Dear(InstantGpt):
+        async def submit(self, call: Call, fence: Fence) -> Completed | Submitted:
+            return Completed("answer", None, Usage(billed=Micros(billed)))
+
+    before = above_cap(Provider.GPT)
+    async with bench(Dear({})) as made:
+        task = await made.order()
+        with capture_logs() as logs:
+            await made.deliver(task)
+            await made.until_status(task, "COMPLETED")
+
+        assert made.record(task)["billed"] == billed
+        assert above_cap(Provider.GPT) - before == counted
+        assert [log["event"] for log in logs].count("call_above_cap") == counted
+
+
+async def test_a_failed_run_above_its_cap_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, before = InstantSearch(), above_cap(Provider.PERPLEXITY)
+
+    async def failed(run_id: str) -> Completed | Running:
+        raise RunFailed("broke", billed=CAP * 2)
+
+    monkeypatch.setattr(search, "collect", failed)
+    async with bench(search) as made:
+        task = await made.order()
+        await made.deliver(task)
+        await made.until_status(task, "FAILED")
+
+        assert above_cap(Provider.PERPLEXITY) - before == 1
+
+
 async def test_a_poll_is_tried_again_whatever_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     search = InstantSearch()
     collect, troubles = search.collect, [ProviderUnavailable("502"), RateLimited("429"), ProviderUnavailable("html")]
@@ -495,7 +691,7 @@ async def test_a_worker_that_cannot_renew_starts_nothing_new() -> None:
         task = await made.order()
         made.clock.reading += 7
         message = asyncio.ensure_future(made.deliver(task))
-        with pytest.raises(TimeoutError):  # a wait for nothing to happen: ten times what a claim takes here
+        with pytest.raises(TimeoutError):  # a wait for nothing to happen: twenty looks at the lease
             await asyncio.wait_for(asyncio.shield(message), 0.1)
         assert (made.status(task), made.log) == ("QUEUED", [])
 
@@ -596,6 +792,99 @@ async def test_the_cancellation_of_a_running_search_is_passed_to_the_provider() 
         assert made.record(task)["billed"] == 20_000
 
 
+async def test_a_cancellation_that_got_through_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, asked = held_search(), list[str]()
+
+    async def counted(run_id: str) -> None:
+        asked.append(run_id)
+
+    monkeypatch.setattr(search, "cancel", counted)
+    async with bench(search, renewing=True, longest_run=60) as made:
+        task = await made.order()
+        await made.deliver(task)
+        await made.until_status(task, "SUBMITTED")
+        await made.tasks.abandon([(task, "me", Provider.PERPLEXITY)])
+        await made.until(lambda: bool(asked))
+        made.clock.reading += 61  # past its cap, too
+        made.runtime.leases.renewed(made.clock())
+        before = made.ledger.calls.count("renew")
+        await made.until(lambda: made.ledger.calls.count("renew") >= before + 5)
+
+        assert asked == ["run_0"]
+
+
+async def test_a_cancellation_that_comes_too_late_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, tries = held_search(), 0
+
+    async def ended_already(run_id: str) -> None:
+        nonlocal tries
+        tries += 1
+        raise RequestRejected("already terminal")
+
+    monkeypatch.setattr(search, "cancel", ended_already)
+    async with bench(search, renewing=True) as made:
+        task = await made.order()
+        await made.deliver(task)
+        await made.until_status(task, "SUBMITTED")
+        await made.tasks.abandon([(task, "me", Provider.PERPLEXITY)])
+        await made.until(lambda: tries > 0)
+        before = made.ledger.calls.count("renew")
+        await made.until(lambda: made.ledger.calls.count("renew") >= before + 5)
+
+        assert tries == 1
+
+
+@pytest.mark.parametrize("abandoned", [True, False])
+async def test_a_cancellation_that_does_not_get_through_is_tried_again(
+    abandoned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, tries = held_search(), 0
+    cancel = search.cancel
+
+    async def deaf_twice(run_id: str) -> None:
+        nonlocal tries
+        tries += 1
+        if tries <= 2:
+            raise ProviderUnavailable("503")
+        await cancel(run_id)
+
+    monkeypatch.setattr(search, "cancel", deaf_twice)
+    async with bench(search, renewing=True, longest_run=60) as made:
+        task = await made.order()
+        await made.deliver(task)
+        await made.until_status(task, "SUBMITTED")
+        if abandoned:
+            await made.tasks.abandon([(task, "me", Provider.PERPLEXITY)])
+        else:
+            made.clock.reading += 61
+        await made.until(lambda: search.cancelled == {"run_0"})
+
+        assert tries == 3
+
+
+async def test_the_wall_clock_cap_of_a_run_counts_from_its_submission_and_not_from_a_takeover() -> None:
+    search = InstantSearch(runs={"run_x": 99}, hold=asyncio.Event())
+    async with bench(search, longest_run=60) as made:
+        task = await submitted_by_another(made)
+        made.tasks.clock.later(59)
+        await made.deliver(task)
+        await made.until(lambda: task in made.runtime._collecting)
+        assert search.cancelled == set()
+        made.clock.reading += 2
+        await made.until(lambda: search.cancelled == {"run_x"})
+
+
+async def test_a_run_that_ended_before_its_takeover_is_collected_and_not_cancelled() -> None:
+    search = InstantSearch(runs={"run_x": 1})
+    async with bench(search, longest_run=60) as made:
+        task = await submitted_by_another(made)
+        made.tasks.clock.later(7200)
+        await made.deliver(task)
+        await made.until_status(task, "COMPLETED")
+
+        assert search.cancelled == set()
+
+
 async def test_past_its_wall_clock_cap_a_run_is_cancelled_and_collected() -> None:
     search = held_search()
     async with bench(search, longest_run=60) as made:
@@ -623,9 +912,9 @@ async def test_a_stop_gives_submitted_tasks_back_at_once() -> None:
         await made.until(lambda: all(made.status(task) == "SUBMITTED" for task in tasks))
         began = time.monotonic()
 
-        await made.runtime.stop(10)
+        await made.runtime.stop(60)
 
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 30  # at once: none of the grace period is waited for
         for task in tasks:
             record = made.record(task)
             assert (record["status"], record["worker"], record["leaseUntil"]) == ("SUBMITTED", None, None)

@@ -4,14 +4,20 @@ import asyncio
 from dataclasses import dataclass, field
 
 from ekiden.errors import ProviderError
+from ekiden.retry import opens_breaker
 
 
 @dataclass
 class FakeGate:
+    """`answers` keeps after how many seconds each answer came; with `breaker_open` every refusal is held back."""
+
     park: float = 0.0
     shut: asyncio.Event | None = None
     entered: int = 0
+    unused_entries: int = 0
     refusals: list[ProviderError] = field(default_factory=list[ProviderError])
+    answers: list[float] = field(default_factory=list[float])
+    breaker_open: bool = False
     crashes: bool = False
 
     async def enter(self) -> float:
@@ -20,9 +26,19 @@ class FakeGate:
             await self.shut.wait()
         return self.park
 
-    async def refused(self, error: ProviderError) -> None:
-        self.refusals.append(error)
+    async def unused(self) -> None:
+        self.unused_entries += 1
+        self._crash()
 
-    async def answered(self) -> None:
+    async def refused(self, error: ProviderError) -> bool:
+        self.refusals.append(error)
+        self._crash()
+        return self.breaker_open or opens_breaker(error)
+
+    async def answered(self, after_seconds: float) -> None:
+        self.answers.append(after_seconds)
+        self._crash()
+
+    def _crash(self) -> None:
         if self.crashes:
             raise ValueError("a bug in the gate")

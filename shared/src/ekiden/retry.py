@@ -3,13 +3,17 @@
 `again` is a pure policy from what happened to what is done; nothing here sleeps. Every delay becomes a
 `notBefore` in the ledger. The numbers are DESIGN's: known-not-bought refusals 8 attempts within 15 minutes,
 1 s doubling to 120 s with full jitter; an answer of the wrong form twice more; an unknown outcome by policy.
+
+A provider's own delay is obeyed up to those 15 minutes. One that asks for more is not slowing us down, it is out of
+order for us: its breaker opens, so the task waits without using up an attempt, and a probe finds out when that ends.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ekiden.domain.plan import Provider
+from ekiden.domain.plan import Plan, Provider
+from ekiden.domain.progress import AUTOMATIC_RETRIES
 from ekiden.errors import InvalidOutput, NotBought, NotSent, OutcomeUnknown, ProviderError, RunLost
 
 REFUSED_ATTEMPTS = 8
@@ -36,9 +40,25 @@ PAID_CALLS: Mapping[tuple[Provider, UnknownOutcome], int] = {
 """The most calls one task may pay for, by provider and policy. A search's answer is never asked for twice."""
 
 
+def worst_case_calls(plan: Plan) -> Mapping[Provider, int]:
+    """Count the calls a session may pay for by itself, if all goes as wrong as it can; its budget stops it earlier.
+
+    Every task of a step pays for all its policy allows, and its step is ordered again as often as it may be. One
+    order more comes from a prompt that is too long, whose last call was refused and not paid.
+    """
+    calls = dict.fromkeys(Provider, 0)
+    for step in plan.steps:
+        of_one = step.paid_calls * (1 + AUTOMATIC_RETRIES) + (step.paid_calls - 1)
+        calls[step.provider] += of_one * (step.at_most if step.for_each else 1)
+    return calls
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a task has been through: counts of its submissions by outcome, and how long ago the first was sent."""
+    """What a task has been through: counts of its submissions by outcome, and for how long it has been refused.
+
+    `age_seconds` runs from the first refusal that counts, and begins anew after a wait for the breaker.
+    """
 
     refused: int = 0
     unusable: int = 0
@@ -75,7 +95,7 @@ def again(error: ProviderError, tally: Tally, provider: Provider, policy: Unknow
             return after_unknown(tally.unknown, policy)
         case NotSent():
             return Again(0.0)
-        case NotBought() if error.opens_breaker:
+        case NotBought() if held_back(error):
             return Again(0.0)
         case NotBought():
             if tally.refused >= REFUSED_ATTEMPTS or tally.age_seconds >= REFUSED_SECONDS:
@@ -85,6 +105,17 @@ def again(error: ProviderError, tally: Tally, provider: Provider, policy: Unknow
             return Again(0.0)
         case _:
             return Stop()
+
+
+def held_back(error: NotBought) -> bool:
+    """Whether a refusal is the matter of the provider, whose breaker is open: it uses up no attempt of the task."""
+    return error.held_back or opens_breaker(error)
+
+
+def opens_breaker(error: ProviderError) -> bool:
+    """Whether this one refusal says that no call will be accepted, for longer than a task is tried."""
+    asked = error.delay_seconds if isinstance(error, NotBought) else None
+    return error.opens_breaker or (asked is not None and asked > REFUSED_SECONDS)
 
 
 def after_unknown(unknown: int, policy: UnknownOutcome) -> Again | Ask:

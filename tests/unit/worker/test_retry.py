@@ -1,17 +1,20 @@
 """When a call may be made again."""
 
+import re
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ekiden.domain.ids import Micros
-from ekiden.domain.plan import Provider
+from ekiden.domain.plan import Plan, Provider
 from ekiden.errors import (
     AuthenticationFailed,
     ContextTooLong,
     InvalidOutput,
+    Misconfigured,
     NotBought,
     NotSent,
     OutcomeUnknown,
@@ -23,13 +26,34 @@ from ekiden.errors import (
     RunFailed,
     RunLost,
 )
-from ekiden.retry import PAID_CALLS, Again, Ask, Stop, Tally, UnknownOutcome, Verdict, again
+from ekiden.retry import (
+    PAID_CALLS,
+    REFUSED_ATTEMPTS,
+    REFUSED_SECONDS,
+    Again,
+    Ask,
+    Stop,
+    Tally,
+    UnknownOutcome,
+    Verdict,
+    again,
+    opens_breaker,
+    worst_case_calls,
+)
 from ekiden.worker.ending import ending_of, outcome_of, tally_with
+from ekiden.workflow.package import read_package
 
 GPT, SEARCH = Provider.GPT, Provider.PERPLEXITY
 RESEND, ASK = UnknownOutcome.RESEND, UnknownOutcome.ASK
 CAP = Micros(60)
 EITHER, BOTH = tuple(UnknownOutcome), tuple(Provider)
+
+
+def held(error: NotBought) -> NotBought:
+    """A refusal that came while the breaker was open."""
+    error.held_back = True
+    return error
+
 
 TABLE: list[tuple[ProviderError, Tally, tuple[Provider, ...], tuple[UnknownOutcome, ...], Verdict]] = [
     (RateLimited(), Tally(refused=1), BOTH, EITHER, Again(0.5)),
@@ -45,6 +69,13 @@ TABLE: list[tuple[ProviderError, Tally, tuple[Provider, ...], tuple[UnknownOutco
     (NotSent(), Tally(refused=99, age_seconds=9_999), BOTH, EITHER, Again(0.0)),
     (QuotaExhausted(), Tally(refused=99, age_seconds=9_999), BOTH, EITHER, Again(0.0)),
     (AuthenticationFailed(), Tally(refused=99, age_seconds=9_999), BOTH, EITHER, Again(0.0)),
+    (held(ProviderUnavailable()), Tally(refused=99, age_seconds=9_999), BOTH, EITHER, Again(0.0)),
+    (held(RateLimited(delay_seconds=30)), Tally(refused=99, age_seconds=9_999), BOTH, EITHER, Again(0.0)),
+    (RateLimited(delay_seconds=900), Tally(refused=1), BOTH, EITHER, Again(900)),
+    (RateLimited(delay_seconds=900), Tally(refused=8), BOTH, EITHER, Stop()),
+    (RateLimited(delay_seconds=86_400), Tally(refused=99, age_seconds=9_999), BOTH, EITHER, Again(0.0)),
+    (ProviderUnavailable(delay_seconds=901), Tally(refused=99), BOTH, EITHER, Again(0.0)),
+    (Misconfigured(), Tally(refused=99, age_seconds=9_999), BOTH, EITHER, Again(0.0)),
     (RequestRejected(), Tally(), BOTH, EITHER, Stop()),
     (ContextTooLong(), Tally(), BOTH, EITHER, Stop()),
     (RunFailed(), Tally(), BOTH, EITHER, Stop()),
@@ -70,6 +101,17 @@ def test_every_row_of_the_policy(
     error: ProviderError, tally: Tally, provider: Provider, policy: UnknownOutcome, verdict: Verdict
 ) -> None:
     assert again(error, tally, provider, policy, jitter=0.5) == verdict
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_is_queued_again_without_a_count_has_an_outcome_without_a_count(
+    row: tuple[ProviderError, Tally, Provider, UnknownOutcome, Verdict],
+) -> None:
+    error, _, provider, policy, _ = row
+    worn = Tally(refused=REFUSED_ATTEMPTS, unusable=9, unknown=9, age_seconds=REFUSED_SECONDS)
+    endless = isinstance(again(error, worn, provider, policy, 0.5), Again)
+    assert endless is (outcome_of(error) in {"held_back", "not_sent"})
+    assert endless is (tally_with(Tally(), error) == Tally() and isinstance(error, NotBought))
 
 
 def leaves(kind: type[ProviderError]) -> list[type[ProviderError]]:
@@ -127,6 +169,7 @@ OUTCOMES = {
     ProviderUnavailable: "refused",
     QuotaExhausted: "held_back",
     AuthenticationFailed: "held_back",
+    Misconfigured: "held_back",
     InvalidOutput: "unusable",
     OutcomeUnknown: "unknown",
     RunFailed: "failed",
@@ -138,6 +181,46 @@ OUTCOMES = {
 @pytest.mark.parametrize(("kind", "word"), OUTCOMES.items())
 def test_every_error_has_its_word_in_the_ledger(kind: type[ProviderError], word: str) -> None:
     assert outcome_of(kind()) == word
+
+
+@pytest.mark.parametrize("error", [ProviderUnavailable(), RateLimited(), QuotaExhausted()])
+def test_a_refusal_at_an_open_breaker_is_held_back_and_counts_as_nothing(error: NotBought) -> None:
+    assert outcome_of(held(error)) == "held_back"
+    assert tally_with(Tally(), error) == Tally()
+
+
+@pytest.mark.parametrize(("delay", "opens"), [(None, False), (900.0, False), (900.1, True), (86_400.0, True)])
+def test_only_a_delay_longer_than_a_task_is_tried_opens_the_breaker(delay: float | None, opens: bool) -> None:
+    assert opens_breaker(RateLimited(delay_seconds=delay)) is opens
+    assert opens_breaker(ProviderUnavailable(delay_seconds=delay)) is opens
+
+
+POLICIES: dict[UnknownOutcome, dict[Provider, UnknownOutcome]] = {
+    RESEND: {GPT: RESEND, SEARCH: ASK},
+    ASK: {GPT: ASK, SEARCH: RESEND},
+}
+
+
+def viral_content(policies: dict[Provider, UnknownOutcome]) -> Plan:
+    package = read_package(Path(__file__).parents[3] / "workflows" / "viral-content")
+    return package.compile(policies).plan
+
+
+def test_the_page_of_costs_states_the_worst_case_that_is_computed() -> None:
+    calls = worst_case_calls(viral_content(POLICIES[RESEND]))
+    page = (Path(__file__).parents[3] / "docs" / "cost.md").read_text("utf-8")
+    stated = {
+        found["provider"]: int(found["calls"])
+        for found in re.finditer(
+            r"^\| (?P<provider>GPT|Perplexity) \| \d+[^|]*\| (?P<calls>\d+) \|$", page, re.MULTILINE
+        )
+    }
+    assert stated == {"GPT": calls[GPT], "Perplexity": calls[SEARCH]}
+
+
+def test_the_worst_case_follows_the_policies() -> None:
+    calls = worst_case_calls(viral_content(POLICIES[ASK]))
+    assert calls == {GPT: 10 * (3 * 6 + 2), SEARCH: 3 * (4 * 6 + 3)}
 
 
 def test_a_call_that_was_not_sent_counts_as_nothing() -> None:

@@ -11,7 +11,7 @@ from ekiden_cli.client import Gateway
 from ekiden_cli.commands.options import Json, leave
 from ekiden_cli.doctor.finding import Finding, Verdict
 from ekiden_cli.doctor.machine import check_keys, check_libraries, check_python, check_settings
-from ekiden_cli.doctor.stack import check_broker, check_database, check_gateway
+from ekiden_cli.doctor.stack import check_broker, check_database, check_gateway, check_providers
 from ekiden_cli.errors import Exit
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.wrap import clean, wrap
@@ -21,7 +21,7 @@ _NAME_CELLS = 12
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check Python, libraries, settings, keys, gateway, broker, database and clocks.
+    """Check Python, libraries, settings, keys, broker, database, clocks, gateway and providers.
 
     Ends with 1 when something is wrong, and says for each failure what to change. No provider is called.
     """
@@ -44,12 +44,13 @@ async def examine(addresses: Addresses) -> list[Finding]:
     async def database() -> list[Finding]:
         return [finding async for finding in check_database(addresses)]
 
-    async def gateway() -> Finding:
+    async def gateway() -> list[Finding]:
         async with Gateway(addresses.gateway_url, api_key=addresses.api_key) as client:
-            return await check_gateway(client)
+            found = await check_gateway(client)
+            return [found] if found.verdict is Verdict.FAILED else [found, await check_providers(client)]
 
     broker, stored, front = await asyncio.gather(check_broker(addresses), database(), gateway())
-    return [*findings, broker, *stored, front]
+    return [*findings, broker, *stored, *front]
 
 
 def _tell(findings: list[Finding], addresses: Addresses, terminal: Terminal, *, healthy: bool) -> None:

@@ -15,6 +15,7 @@ from ekiden_cli.addresses import Addresses
 from ekiden_cli.client import Gateway
 from ekiden_cli.doctor.finding import Finding, failed, ok, warning
 from ekiden_cli.errors import CliError
+from ekiden_cli.providers import why_open
 
 _ANSWER_SECONDS = 5.0
 _CLOCK_SECONDS = 2.0
@@ -34,6 +35,18 @@ async def check_gateway(gateway: Gateway) -> Finding:
             "Gateway", f"{gateway.url} is not ready: {_told(body)}", "Mend what it names; `make logs` says more."
         )
     return ok("Gateway", f"{gateway.url} is ready")
+
+
+async def check_providers(gateway: Gateway) -> Finding:
+    """An open breaker is no failure: tasks wait for it and nothing is lost."""
+    try:
+        found = (await gateway.providers()).items
+    except CliError as error:
+        return warning("Providers", str(error), error.help)
+    held = [f"{state.provider}: breaker {why_open(state)}" for state in found if state.breaker.is_open]
+    if held:
+        return warning("Providers", "; ".join(held), "`ekiden providers close` lets calls pass again at once.")
+    return ok("Providers", f"calls to {' and '.join(state.provider for state in found)} pass")
 
 
 async def check_broker(addresses: Addresses) -> Finding:

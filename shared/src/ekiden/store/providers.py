@@ -1,144 +1,148 @@
-"""Each provider's shared state: cool-down, rate slot, breaker. One small document that all its workers read."""
+"""Each provider's shared state: cool-down, rate, breaker. One small document that all its workers read.
 
-import asyncio
-import math
+What is read of it stands here, and what a person may do to it; the workers' side is `gate`, the writes are in
+`provider_writes`.
+"""
+
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import structlog
 from pymongo import ReturnDocument
 
+from ekiden.domain.evidence import at
 from ekiden.domain.plan import Provider
-from ekiden.errors import ProviderError, RateLimited, Unreachable
-from ekiden.metrics import BREAKER_OPEN
+from ekiden.store import provider_writes as write
 from ekiden.store.database import Database, Document, away
-from ekiden.store.task_writes import seconds_from_now
+from ekiden.store.task_writes import Pipeline
 
 log = structlog.get_logger()
-REFRESH_SECONDS = 0.5
-"""How old a worker's view may be: a cool-down reaches all of them within a second."""
-COOL_DOWN_SECONDS = 1.0
-"""After a 429 that does not say for how long."""
-LONGEST_HOLD_SECONDS = 60.0
-"""A worker holds a message no longer than this; beyond it the task is parked."""
-PROBE_SECONDS = 15.0
+SHORT_COOL_DOWN_SECONDS = 5.0
+"""Up to this a cool-down is waited for with the message in hand: telling of a task meanwhile does no harm."""
+
+
+class BreakerState(StrEnum):
+    """Whether calls pass: all, none, or none but the one that tries whether the provider is back."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    PROBING = "probing"
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderState:
-    """What the document says: until when to hold back, and why the breaker is open (None: it is closed)."""
+    """What the document says: until when to hold back, and why the breaker is open (None: it is closed).
+
+    `refusals` counts the outages in a row that the provider has told of since its last answer. `probe_at` is when a
+    call may next be tried: None while the breaker is closed, and when a person opened it, because then nobody tries.
+    """
 
     cool_down_until: datetime | None = None
+    refusals: int = 0
     breaker: str | None = None
     breaker_since: datetime | None = None
+    opened_by: str | None = None
     probe_at: datetime | None = None
+    probe_by: str | None = None
+    slot_at: datetime | None = None
+    line: int = 0
+    rate_per_minute: float | None = None
+
+    @property
+    def breaker_state(self) -> BreakerState:
+        if self.breaker is None:
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if self.probe_by is None else BreakerState.PROBING
+
+    def cool_down_seconds(self, now: datetime) -> float:
+        """How long the cool-down still lasts; 0.0 when there is none."""
+        return max(0.0, seconds_until(self.cool_down_until, now))
+
+    def probe_is_due(self, now: datetime) -> bool:
+        """Whether somebody may try, of the open breaker, if the provider is back."""
+        return self.breaker is not None and self.probe_at is not None and self.probe_at <= now
+
+    def is_closed_to_calls(self, now: datetime) -> bool:
+        """Whether a worker that is told of a task now could do nothing but hold or park it."""
+        if self.cool_down_seconds(now) > SHORT_COOL_DOWN_SECONDS:
+            return True
+        return self.breaker is not None and not self.probe_is_due(now)
 
 
-class MongoGate:
-    """Implements `worker.gate.Gate` for one provider. `rate_per_minute` is shared by all its workers."""
+class ProviderStates:
+    """The state of all providers. Reading only; every method may raise Unreachable."""
 
-    def __init__(self, database: Database, provider: Provider, rate_per_minute: float | None) -> None:
+    def __init__(self, database: Database) -> None:
         self._providers = database.quick("providers")
         self._clock = database.clock
-        self._provider = provider
-        self._interval = 60.0 / rate_per_minute if rate_per_minute else 0.0
-        self._state = ProviderState()
 
-    async def refresh_forever(self) -> None:
-        while True:
-            try:
-                await self.refresh()
-            except Unreachable as error:
-                log.debug("provider_state_unknown", error=str(error))
-            await asyncio.sleep(REFRESH_SECONDS)
-
-    async def refresh(self) -> None:
+    async def all(self) -> Mapping[Provider, ProviderState]:
+        """Every provider, also those of which nothing was stored yet."""
         with away():
-            found = await self._providers.find_one({"_id": self._provider})
-        self._state = read_state(found or {})
-        BREAKER_OPEN.labels(provider=self._provider).set(1 if self._state.breaker else 0)
+            documents = await self._providers.find({"_id": {"$in": list(Provider)}}).to_list()
+        found = {document["_id"]: read_state(document) for document in documents}
+        return {provider: found.get(provider, ProviderState()) for provider in Provider}
 
-    async def enter(self) -> float:
-        since = self._clock.monotonic()
-        while True:
-            state, now = self._state, self._clock.now()
+    async def held(self) -> Mapping[Provider, str]:
+        """Why calls to a provider are held back at the moment, one sentence each; those that are not are left out."""
+        now = self._clock.now()
+        reasons: dict[Provider, str] = {}
+        for provider, state in (await self.all()).items():
             if state.breaker is not None:
-                if await self._is_the_probe(state):
-                    return 0.0
-                wait = _seconds(state.probe_at, now) or REFRESH_SECONDS
-            elif (wait := _seconds(state.cool_down_until, now)) <= 0:
-                return await self._slot()
-            if wait > LONGEST_HOLD_SECONDS or self._clock.monotonic() - since > LONGEST_HOLD_SECONDS:
-                return max(wait, LONGEST_HOLD_SECONDS)
-            await asyncio.sleep(min(wait, REFRESH_SECONDS))
+                since = f" since {at(state.breaker_since)}" if state.breaker_since else ""
+                reasons[provider] = f"its breaker is open{since}: {state.breaker}"
+            elif state.cool_down_until is not None and state.cool_down_until > now:
+                reasons[provider] = f"it cools down until {at(state.cool_down_until)}"
+        return reasons
 
-    async def refused(self, error: ProviderError) -> None:
-        if error.opens_breaker:
-            await self._set({"breaker": f"{type(error).__name__}: {error}", "probeAt": seconds_from_now(PROBE_SECONDS)})
-            log.error("breaker_opened", provider=self._provider, error=str(error))
-        elif isinstance(error, RateLimited):
-            seconds = error.delay_seconds if error.delay_seconds is not None else COOL_DOWN_SECONDS
-            later = {"$max": ["$coolDownUntil", seconds_from_now(seconds)]}
-            await self._set({"coolDownUntil": later})
-            log.warning("cooling_down", provider=self._provider, seconds=seconds)
+    async def closed_to_calls(self) -> Collection[Provider]:
+        """Of whose tasks nobody need be told: an open breaker with no probe due, or a cool-down of some length."""
+        now = self._clock.now()
+        return {provider for provider, state in (await self.all()).items() if state.is_closed_to_calls(now)}
 
-    async def answered(self) -> None:
-        if self._state.breaker is not None:
-            await self._set({"breaker": None, "probeAt": None})
-            log.warning("breaker_closed", provider=self._provider)
 
-    async def _slot(self) -> float:
-        """Take the next place of an evenly spaced line (GCRA without burst), and wait until it has come."""
-        if not self._interval:
-            return 0.0
-        line = {"$max": ["$slotAt", "$$NOW"]}
-        short = {"$lte": [{"$ifNull": ["$slotAt", "$$NOW"]}, seconds_from_now(LONGEST_HOLD_SECONDS)]}
-        following = {"$cond": [short, {"$add": [line, math.ceil(self._interval * 1000)]}, "$slotAt"]}
+class Breakers:
+    """What a person does to a provider's breaker. Every method may raise Unreachable, and answers the new state."""
+
+    def __init__(self, database: Database) -> None:
+        self._providers = database.journaled("providers")
+
+    async def open(self, provider: Provider, reason: str) -> ProviderState:
+        """Stop all calls to a provider until a person closes its breaker again: nobody probes."""
+        log.warning("breaker_opened_by_a_person", provider=provider, reason=reason)
+        return await self._write(provider, write.open_by_person(reason))
+
+    async def close(self, provider: Provider) -> ProviderState:
+        """Let calls pass again, whoever opened the breaker. A cool-down the provider asked for is kept."""
+        log.warning("breaker_closed_by_a_person", provider=provider)
+        return await self._write(provider, write.close())
+
+    async def _write(self, provider: Provider, pipeline: Pipeline) -> ProviderState:
         with away():
-            before = await self._providers.find_one_and_update(
-                {"_id": self._provider},
-                [{"$set": {"slotAt": following}}],
-                upsert=True,
-                return_document=ReturnDocument.BEFORE,
+            after = await self._providers.find_one_and_update(
+                {"_id": provider}, pipeline, upsert=True, return_document=ReturnDocument.AFTER
             )
-        wait = _seconds((before or {}).get("slotAt"), self._clock.now())
-        if wait > LONGEST_HOLD_SECONDS:
-            return wait
-        await asyncio.sleep(max(0.0, wait))
-        return 0.0
-
-    async def _is_the_probe(self, state: ProviderState) -> bool:
-        """Of all workers one may try whether the provider is back."""
-        if _seconds(state.probe_at, self._clock.now()) > 0:
-            return False
-        with away():
-            won = await self._providers.update_one(
-                {"_id": self._provider, "probeAt": state.probe_at, "breaker": {"$ne": None}},
-                [{"$set": {"probeAt": seconds_from_now(PROBE_SECONDS)}}],
-            )
-        return won.matched_count == 1
-
-    async def _set(self, fields: Document) -> None:
-        if "breaker" in fields:
-            opened = {"$ifNull": ["$breakerSince", "$$NOW"]}
-            fields["breakerSince"] = opened if fields["breaker"] is not None else None
-            fields["breaker"] = {"$literal": fields["breaker"]}
-        try:
-            with away():
-                await self._providers.update_one({"_id": self._provider}, [{"$set": fields}], upsert=True)
-            await self.refresh()
-        except Unreachable as error:
-            log.warning("provider_state_not_saved", error=str(error))
+        return read_state(after)
 
 
-def read_state(document: Document) -> ProviderState:
+def read_state(document: Document | None) -> ProviderState:
+    found = document or {}
     return ProviderState(
-        cool_down_until=document.get("coolDownUntil"),
-        breaker=document.get("breaker"),
-        breaker_since=document.get("breakerSince"),
-        probe_at=document.get("probeAt"),
+        cool_down_until=found.get("coolDownUntil"),
+        refusals=found.get("refusals") or 0,
+        breaker=found.get("breaker"),
+        breaker_since=found.get("breakerSince"),
+        opened_by=found.get("openedBy"),
+        probe_at=found.get("probeAt"),
+        probe_by=found.get("probeBy"),
+        slot_at=found.get("slotAt"),
+        line=found.get("line") or 0,
+        rate_per_minute=found.get("ratePerMinute"),
     )
 
 
-def _seconds(moment: datetime | None, now: datetime) -> float:
+def seconds_until(moment: datetime | None, now: datetime) -> float:
+    """Negative when it has passed; 0.0 for no moment."""
     return (moment - now) / timedelta(seconds=1) if moment else 0.0

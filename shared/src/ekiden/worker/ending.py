@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ekiden.domain.ids import Micros
 from ekiden.errors import ContextTooLong, InvalidOutput, NotBought, NotSent, OutcomeUnknown, ProviderError, RunFailed
-from ekiden.retry import Again, Ask, Tally, Verdict
+from ekiden.retry import Again, Ask, Tally, Verdict, held_back
 from ekiden.worker.ledger import Completed, Ended
 
 
@@ -13,7 +13,7 @@ def outcome_of(error: ProviderError) -> str:
     match error:
         case NotSent():
             return "not_sent"
-        case NotBought() if error.opens_breaker:
+        case NotBought() if held_back(error):
             return "held_back"
         case NotBought():
             return "refused"

@@ -14,10 +14,20 @@ class Gate(Protocol):
         """
         ...
 
-    async def refused(self, error: ProviderError) -> None:
-        """The provider refused a call: cool down, or open the breaker, for all of us."""
+    async def unused(self) -> None:
+        """What `enter` allowed is not sent: if it was to be the probe, somebody else may be it."""
         ...
 
-    async def answered(self) -> None:
-        """The provider answered: a breaker that was being probed closes."""
+    async def refused(self, error: ProviderError) -> bool:
+        """A call was sent, or should have been, and brought no answer: count it, cool down, open the breaker.
+
+        True when the provider's breaker is open now, by this refusal or already before: then it is not the task's.
+        """
+        ...
+
+    async def answered(self, after_seconds: float) -> None:
+        """The provider answered a call that was sent so many seconds ago. It ends a row of refusals.
+
+        A breaker that had opened by then closes, unless a person opened it.
+        """
         ...

@@ -31,6 +31,8 @@ class Claim:
     cap: Micros
     hint: str = ""
     """What was wrong with the last answer, to be told to the model."""
+    run_age_seconds: float = 0.0
+    """With a run id: how long ago its call was sent when it was claimed, by the database's clock."""
     claimed_at: float = 0.0
     """This process's monotonic clock, read before the claim was sent: the lease counts from here."""
 
@@ -64,7 +66,8 @@ class Completed:
 class Ended:
     """A submission that did not bring an answer, and what happens to its task.
 
-    `outcome` is the submission's: `refused`, `not_sent`, `unusable`, `unknown`, `failed`, `rejected`.
+    `outcome` is the submission's: `refused`, `held_back`, `not_sent`, `unusable`, `unknown`, `failed`,
+    `rejected`.
     `again_seconds` queues the task again after a delay; with `ask` its outcome stays unknown; else it failed.
     """
 

@@ -2,6 +2,8 @@
 
 From the acknowledgement on a call knows nothing of the broker: its lease alone recovers it. Nothing waits between
 claim and send. What a provider answered is saved before anything else, for as long as the process lives.
+
+Longer than a module should be: the life of one task is best read on one page.
 """
 
 import asyncio
@@ -17,17 +19,11 @@ from ekiden.broker.publisher import Announcer
 from ekiden.crashpoints import reach
 from ekiden.domain.ids import SessionId, TaskId
 from ekiden.domain.messages import FINAL, TaskStatus
-from ekiden.errors import InvalidOutput, NotBought, OutcomeUnknown, ProviderError, RunLost, Unreachable
-from ekiden.metrics import (
-    OUTCOME_UNKNOWN,
-    PROVIDER_COST,
-    PROVIDER_REQUESTS,
-    PROVIDER_SECONDS,
-    PROVIDER_TOKENS,
-    TASK_RETRIES,
-)
+from ekiden.errors import InvalidOutput, NotBought, OutcomeUnknown, ProviderError, Rejected, RunLost, Unreachable
+from ekiden.metrics import OUTCOME_UNKNOWN, PROVIDER_SECONDS, TASK_RETRIES
 from ekiden.retry import Again, Ask, again
 from ekiden.worker.adapter import Adapter, Call, Running, Submitted
+from ekiden.worker.bill import count_answer, count_failure
 from ekiden.worker.ending import ending_of, tally_with, with_known_cost
 from ekiden.worker.gate import Gate
 from ekiden.worker.lease import RENEW_SECONDS, Leases
@@ -44,7 +40,8 @@ T = TypeVar("T")
 class Runtime:
     """Works on the tasks of one provider, `concurrency` at a time.
 
-    `longest_run_seconds` is the wall-clock cap of a run: past it the run is cancelled and still collected.
+    `longest_run_seconds` is the wall-clock cap of a run, from its submission on and whoever collects it: past it the
+    run is cancelled and still collected.
     """
 
     adapter: Adapter
@@ -57,7 +54,9 @@ class Runtime:
     leases: Leases = field(default_factory=Leases)
     _working: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _collecting: dict[TaskId, str] = field(default_factory=dict[TaskId, str])
-    _cancelling: dict[TaskId, asyncio.Task[bool]] = field(default_factory=dict[TaskId, asyncio.Task[bool]])
+    _cancelling: dict[TaskId, asyncio.Task[None]] = field(default_factory=dict[TaskId, asyncio.Task[None]])
+    _cancelled: set[TaskId] = field(default_factory=set[TaskId])
+    """Runs under way whose cancellation has got through: asking twice changes nothing."""
     _waiting: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -148,12 +147,17 @@ class Runtime:
         if parked:
             await self.ledger.put_off(task_id, parked)
             return None
-        if await self.ledger.answer_from_cache(task_id):  # an identical search may have come while we waited
-            await self._announce_end(task_id, session_id, completed=True)
-            return None
-        self._reach("before_claim")
-        claim = await self.ledger.claim(task_id)
-        self._reach("after_claim")
+        claim: Claim | None = None
+        try:
+            if await self.ledger.answer_from_cache(task_id):  # an identical search may have come while we waited
+                await self._announce_end(task_id, session_id, completed=True)
+                return None
+            self._reach("before_claim")
+            claim = await self.ledger.claim(task_id)
+            self._reach("after_claim")
+        finally:
+            if not bought and (claim is None or claim.run_id is not None):
+                await self._tell_gate(self.gate.unused())
         if claim is None and await self.ledger.status(task_id) in FINAL:
             await self._announce_end(task_id, session_id, completed=True)
         return claim
@@ -167,13 +171,16 @@ class Runtime:
 
     async def _work(self, claim: Claim, held_at: float) -> None:
         with structlog.contextvars.bound_contextvars(session_id=claim.session_id, task_id=claim.task_id):
+            began = self.leases.monotonic()
             try:
-                answer = await self._answer(claim, held_at)
+                reply = await self._reply(claim, held_at)
+                collects = isinstance(reply, Submitted)
+                answer = await self._collect(claim, reply.run_id, began) if isinstance(reply, Submitted) else reply
             except ProviderError as error:
                 await self._end(claim, error)
                 return
             except Exception as error:
-                log.exception("adapter_crashed")
+                log.exception("call_crashed")
                 await self._end(claim, OutcomeUnknown(f"a bug of ours: {error!r}"))
                 return
             if answer is None:
@@ -187,66 +194,93 @@ class Runtime:
                 await self._end(claim, InvalidOutput(f"no answer to store: {error!r}", billed=answer.usage.billed))
                 return
             self._reach("after_result_saved")
-            await self._answered()
-            self._count(answer, "completed")
+            if not collects:
+                await self._tell_gate(self.gate.answered(self.leases.monotonic() - began))
+            count_answer(self.adapter.provider, answer, claim.cap)
             log.info("task_completed", billed=answer.usage.billed, attempt=claim.attempt)
             await self._announce_end(claim.task_id, SessionId(claim.session_id), completed=True)
 
-    async def _answer(self, claim: Claim, held_at: float) -> Completed | None:
-        """Submit or collect: the run id alone decides. None when the task was given back for somebody else."""
+    async def _reply(self, claim: Claim, held_at: float) -> Completed | Submitted:
+        """Submit, or go on with the run there is: the run id alone decides."""
         if claim.run_id is not None:
-            return await self._collect(claim, claim.run_id, self.leases.monotonic())
-        call = Call(claim.task_id, claim.attempt, claim.request, claim.hint)
+            return Submitted(claim.run_id)
         sent = self.leases.monotonic()
-        self._reach("before_post")
-        reply = await self.adapter.submit(call, self.leases.fence(claim.claimed_at, held_at))
-        self._reach("after_post")
+        reply = await self._submit(claim, held_at)
         if isinstance(reply, Submitted):
             log.info("run_accepted", run_id=reply.run_id, attempt=claim.attempt)
             self._reach("before_run_id_saved")
             await self._persist(lambda: self.ledger.submitted(claim, reply.run_id))
             self._reach("after_run_id_saved")
-            await self._answered()
-            return await self._collect(claim, reply.run_id, sent)
-        PROVIDER_SECONDS.labels(provider=self.adapter.provider).observe(self.leases.monotonic() - sent)
+            await self._tell_gate(self.gate.answered(self.leases.monotonic() - sent))
+        else:
+            PROVIDER_SECONDS.labels(provider=self.adapter.provider).observe(self.leases.monotonic() - sent)
         return reply
 
-    async def _collect(self, claim: Claim, run_id: str, since: float) -> Completed | None:
-        """Ask until the provider gives its verdict: nothing else ends a run. A GET is tried again whatever it says."""
+    async def _submit(self, claim: Claim, held_at: float) -> Completed | Submitted:
+        """Send a call, and tell the gate when it brought nothing: the breaker's state decides whether that counts."""
+        call = Call(claim.task_id, claim.attempt, claim.request, claim.hint)
+        sent = self.leases.monotonic()
+        self._reach("before_post")
+        try:
+            reply = await self.adapter.submit(call, self.leases.fence(claim.claimed_at, held_at))
+        except InvalidOutput:
+            await self._tell_gate(self.gate.answered(self.leases.monotonic() - sent))
+            raise
+        except ProviderError as error:
+            open_now = await self._tell_gate(self.gate.refused(error))
+            if isinstance(error, NotBought):
+                error.held_back = open_now is True
+            raise
+        except Exception as error:
+            log.exception("adapter_crashed")
+            unknown = OutcomeUnknown(f"a bug of ours: {error!r}")
+            await self._tell_gate(self.gate.refused(unknown))
+            raise unknown from error
+        self._reach("after_post")
+        return reply
+
+    async def _collect(self, claim: Claim, run_id: str, began: float) -> Completed | None:
+        """Ask until the provider gives its verdict: nothing else ends a run. A GET is tried again whatever it says.
+
+        None when the task was given back for somebody else.
+        """
         self._collecting[claim.task_id] = run_id
-        cancelled = False
         try:
             for pause in self.polls.waits():
                 if await self._stopped_within(pause):
                     await self._persist(lambda: self.ledger.let_go(claim))
                     log.info("task_released", run_id=run_id)
                     return None
-                if not cancelled and self.leases.monotonic() - since > self.longest_run_seconds:
-                    cancelled = await self._cancel_at_provider(claim.task_id)
                 try:
                     state = await self.adapter.collect(run_id)
                 except NotBought as error:
                     log.info("poll_failed", run_id=run_id, error=repr(error))
-                    continue
+                    state = Running()
                 except ProviderError:
                     raise
                 except Exception as error:
+                    log.exception("adapter_crashed")
                     raise RunLost(f"a bug of ours: {error!r}") from error
+                took = self.leases.monotonic() - began + claim.run_age_seconds
                 if not isinstance(state, Running):
                     if claim.run_id is None:
-                        self.polls.measured(self.leases.monotonic() - since)
-                        PROVIDER_SECONDS.labels(provider=self.adapter.provider).observe(self.leases.monotonic() - since)
+                        self.polls.measured(took)
+                        PROVIDER_SECONDS.labels(provider=self.adapter.provider).observe(took)
                     return state
+                if took > self.longest_run_seconds:
+                    self._begin_to_cancel(claim.task_id)
         finally:
             self._collecting.pop(claim.task_id, None)
+            self._cancelled.discard(claim.task_id)
         return None
 
-    async def _answered(self) -> None:
-        """Tell the gate, after what was answered is safe: nothing that goes wrong here may cost an answer."""
+    async def _tell_gate(self, telling: Awaitable[T]) -> T | None:
+        """Nothing that goes wrong at the gate may cost an answer. None when it did."""
         try:
-            await self.gate.answered()
+            return await telling
         except Exception:
             log.exception("gate_crashed")
+            return None
 
     async def _end(self, claim: Claim, error: ProviderError) -> None:
         """Save how a submission ended without an answer, tell who must know, and start again what may at once."""
@@ -254,14 +288,12 @@ class Runtime:
         verdict = again(error, tally_with(claim.tally, error), provider, claim.policy, random.random())  # noqa: S311 - jitter, no secret
         ending = ending_of(error, verdict, claim.cap)
         await self._persist(lambda: self.ledger.end(claim, ending))
-        PROVIDER_REQUESTS.labels(provider=provider, model="", outcome=ending.outcome).inc()
+        count_failure(provider, ending, claim.cap)
         if isinstance(error, OutcomeUnknown):
             OUTCOME_UNKNOWN.inc()
         log.warning(
             "call_failed", error=ending.error, message=ending.message, outcome=ending.outcome, verdict=repr(verdict)
         )
-        if isinstance(error, NotBought):
-            await self.gate.refused(error)
         session_id = SessionId(claim.session_id)
         if isinstance(verdict, Again):
             TASK_RETRIES.labels(provider=provider, error=ending.error).inc()
@@ -274,24 +306,29 @@ class Runtime:
         await self._announce_end(claim.task_id, session_id, completed=False)
 
     def _begin_to_cancel(self, task_id: TaskId) -> None:
-        """Beside the renewals, which must not wait for a provider. While one try is under way there is no other."""
-        if task_id in self._collecting and task_id not in self._cancelling:
+        """Beside renewals and polls, which must not wait for it. One try at a time, and none after one got through."""
+        under_way = task_id in self._collecting and task_id not in self._cancelling
+        if under_way and task_id not in self._cancelled:
             trying = asyncio.create_task(self._cancel_at_provider(task_id))
             self._cancelling[task_id] = trying
             trying.add_done_callback(lambda _: self._cancelling.pop(task_id, None))
 
-    async def _cancel_at_provider(self, task_id: TaskId) -> bool:
-        """Ask for a run to be stopped. False when that did not get through, so that it is tried again."""
+    async def _cancel_at_provider(self, task_id: TaskId) -> None:
+        """Ask for a run to be stopped; when that does not get through it is tried again."""
         run_id = self._collecting.get(task_id)
         if run_id is None:
-            return False
+            return
         try:
             await self.adapter.cancel(run_id)
+        except Rejected as error:  # it ended by itself meanwhile: asking again would change nothing
+            log.info("cancel_refused", task_id=task_id, run_id=run_id, error=repr(error))
         except Exception as error:
             log.info("cancel_failed", task_id=task_id, run_id=run_id, error=repr(error))
-            return False
-        log.info("run_cancelled", task_id=task_id, run_id=run_id)
-        return True
+            return
+        else:
+            log.info("run_cancelled", task_id=task_id, run_id=run_id)
+        if self._collecting.get(task_id) == run_id:
+            self._cancelled.add(task_id)
 
     async def _announce_end(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None:
         self._reach("before_event")
@@ -316,13 +353,6 @@ class Runtime:
         except TimeoutError:
             return False
         return True
-
-    def _count(self, answer: Completed, outcome: str) -> None:
-        provider, usage = self.adapter.provider, answer.usage
-        PROVIDER_REQUESTS.labels(provider=provider, model=usage.model, outcome=outcome).inc()
-        PROVIDER_TOKENS.labels(provider=provider, direction="input").inc(usage.input_tokens)
-        PROVIDER_TOKENS.labels(provider=provider, direction="output").inc(usage.output_tokens)
-        PROVIDER_COST.labels(provider=provider).inc((usage.billed or 0) / 1_000_000)
 
     def _reach(self, point: str) -> None:
         reach(f"{self.adapter.provider}:{point}")

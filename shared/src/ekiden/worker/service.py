@@ -12,8 +12,8 @@ from ekiden.domain.plan import Provider
 from ekiden.messages.envelope import GenerateText, SearchWeb, TaskMessage
 from ekiden.retry import UnknownOutcome
 from ekiden.settings import WorkerSettings
+from ekiden.store.gate import MongoGate
 from ekiden.store.ledger import MongoLedger
-from ekiden.store.providers import MongoGate
 from ekiden.worker.adapter import Adapter
 from ekiden.worker.polling import PollPlan
 from ekiden.worker.runtime import Runtime
@@ -53,7 +53,7 @@ class WorkerService:
 
     async def start(self) -> None:
         await self._backbone.connect()
-        await self._gate.refresh()
+        await self._gate.start()
         await self._backbone.work(self._runtime.renew_forever, self._gate.refresh_forever)
 
     async def ready(self) -> list[str]:

@@ -1,0 +1,54 @@
+"""`ekiden providers`: whether calls to the providers pass, and a person's hand on their breakers."""
+
+from typing import Annotated
+
+import typer
+
+from ekiden_cli.commands.options import Json, with_gateway
+from ekiden_cli.providers import ProviderState, provider_lines
+from ekiden_cli.terminal import Terminal
+
+app = typer.Typer(no_args_is_help=True, help="See whether calls to the providers pass; hold them back or let them go.")
+
+Provider = Annotated[str, typer.Argument(metavar="PROVIDER", help="gpt or perplexity.")]
+
+
+@app.command("list")
+def list_providers(as_json: Json = False) -> None:
+    """List the providers with breaker, cool-down and rate."""
+    terminal = Terminal(as_json)
+    page = with_gateway(lambda gateway: gateway.providers())
+    if as_json:
+        terminal.give(page.raw)
+        return
+    for found in page.items:
+        _tell(found, terminal)
+
+
+@app.command("open")
+def open_breaker(
+    provider: Provider,
+    reason: Annotated[str, typer.Option(help="Shown wherever a session waits for it.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Hold back all calls to a provider until you close its breaker. Calls under way run to their end."""
+    _show(with_gateway(lambda gateway: gateway.open_breaker(provider, reason)), as_json)
+
+
+@app.command("close")
+def close_breaker(provider: Provider, as_json: Json = False) -> None:
+    """Let calls to a provider pass again, whoever opened its breaker."""
+    _show(with_gateway(lambda gateway: gateway.close_breaker(provider)), as_json)
+
+
+def _show(found: ProviderState, as_json: bool) -> None:
+    terminal = Terminal(as_json)
+    if as_json:
+        terminal.give(found.raw)
+    else:
+        _tell(found, terminal)
+
+
+def _tell(found: ProviderState, terminal: Terminal) -> None:
+    for line in provider_lines(found):
+        terminal.say(line)
