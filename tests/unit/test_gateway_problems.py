@@ -94,6 +94,7 @@ async def test_a_strange_request_id_is_replaced(client: httpx.AsyncClient) -> No
 def test_the_types_of_problems_are_stable() -> None:
     assert sorted(problems.KINDS) == [
         "body-too-large",
+        "broker-away",
         "conflicting-state",
         "forbidden",
         "idempotency-key-reused",
@@ -101,10 +102,13 @@ def test_the_types_of_problems_are_stable() -> None:
         "invalid-request",
         "method-not-allowed",
         "not-found",
+        "not-replayable",
         "session-too-large",
         "unauthenticated",
         "unavailable",
+        "unknown-dead-letter",
         "unknown-draft",
+        "unknown-provider",
         "unknown-session",
         "unknown-task",
         "unknown-workflow",

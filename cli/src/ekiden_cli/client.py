@@ -10,11 +10,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic import ValidationError
 
+from ekiden_cli.dead_letters import DeadLetter, DeadLetters
 from ekiden_cli.documents import (
     Document,
     Drafts,
@@ -28,9 +29,12 @@ from ekiden_cli.documents import (
 )
 from ekiden_cli.errors import Problem, Unavailable, Unreachable
 from ekiden_cli.problems import problem_of
+from ekiden_cli.providers import Providers, ProviderState
 from ekiden_cli.server_events import ServerEvent, server_events
 
 BASE = "/api/viral/cot-session"
+_LETTERS = "/api/dead-letters"
+_PROVIDERS = "/api/providers"
 ANSWER_SECONDS = 15.0
 SILENCE_SECONDS = 40.0
 """Longer than the gateway's pings (15 s) are apart: a stream that is silent for so long is dead."""
@@ -116,6 +120,40 @@ class Gateway:
     async def workflows(self) -> list[WorkflowHead]:
         answer = await self._ask("GET", "/api/workflows")
         return [self._read(WorkflowHead, row) for row in answer.get("items", [])]
+
+    # Providers
+
+    async def providers(self) -> Providers:
+        return self._read(Providers, await self._ask("GET", _PROVIDERS))
+
+    async def open_breaker(self, provider: str, reason: str) -> ProviderState:
+        path = f"{_PROVIDERS}/{quote(provider, safe='')}/open"
+        return self._read(ProviderState, await self._ask("POST", path, json={"reason": reason}))
+
+    async def close_breaker(self, provider: str) -> ProviderState:
+        return self._read(ProviderState, await self._ask("POST", f"{_PROVIDERS}/{quote(provider, safe='')}/close"))
+
+    # Dead letters
+
+    async def dead_letters(self, **filters: str | int | bool | None) -> DeadLetters:
+        """One page, the latest death first."""
+        params = {name: value for name, value in filters.items() if value is not None}
+        return self._read(DeadLetters, await self._ask("GET", _LETTERS, params=params))
+
+    async def dead_letter(self, letter_id: str) -> DeadLetter:
+        return self._read(DeadLetter, await self._ask("GET", f"{_LETTERS}/{letter_id}"))
+
+    async def replay_dead_letter(self, letter_id: str) -> dict[str, Any]:
+        return await self._ask("POST", f"{_LETTERS}/{letter_id}/replay")
+
+    async def replay_dead_letters(self, **filters: str) -> dict[str, Any]:
+        return await self._ask("POST", f"{_LETTERS}/replay", params=filters)
+
+    async def drop_dead_letter(self, letter_id: str) -> dict[str, Any]:
+        return await self._ask("DELETE", f"{_LETTERS}/{letter_id}")
+
+    async def drop_dead_letters(self, **filters: str) -> dict[str, Any]:
+        return await self._ask("DELETE", _LETTERS, params=filters)
 
     # The live stream
 

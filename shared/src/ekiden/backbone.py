@@ -11,6 +11,7 @@ from ekiden.broker.publisher import Publisher
 from ekiden.errors import Unreachable
 from ekiden.settings import ServiceSettings
 from ekiden.stamp import Stamp
+from ekiden.store import readiness
 from ekiden.store.database import Database
 from ekiden.store.schema import ensure_schema
 
@@ -37,20 +38,17 @@ class Backbone:
     async def work(self, *loops: Loop) -> None:
         """Run the loops beside the consumers, and begin to consume. Raises Unreachable."""
         if not self._background:
-            self._background = [asyncio.create_task(loop()) for loop in (*loops, self._synchronise_forever)]
+            self._background = [
+                asyncio.create_task(loop()) for loop in (*loops, self._synchronise_forever, self.consumer.heal_forever)
+            ]
         await self.consumer.start()
 
     async def ready(self) -> list[str]:
-        """What does not really work right now, one sentence each."""
-        wrong: list[str] = []
-        try:
-            await self.database.command("ping")
-        except Unreachable as error:
-            wrong.append(str(error))
+        """What does not really work right now, one sentence each; known after about two seconds at the latest."""
+        database, consumer = await asyncio.gather(readiness.unready(self.database), self.consumer.unready())
+        wrong = database + consumer
         if not self.publisher.connected:
             wrong.append("the broker does not take messages")
-        if not await self.consumer.alive():
-            wrong.append("the consumer is not connected")
         if not self._background:
             wrong.append("the service has not started yet")
         return wrong + [f"a loop ended: {task.get_coro()}" for task in self._background if task.done()]

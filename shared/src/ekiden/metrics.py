@@ -26,6 +26,9 @@ PROVIDER_SECONDS = Histogram(
 )
 PROVIDER_TOKENS = Counter("ekiden_provider_tokens_total", "Tokens used", ["provider", "direction"])
 PROVIDER_COST = Counter("ekiden_provider_cost_usd_total", "Money spent, in USD", ["provider"])
+CALLS_ABOVE_CAP = Counter(
+    "ekiden_calls_above_cap_total", "Calls that cost more than the cap of one call, booked as they are", ["provider"]
+)
 COST_SAVED = Counter("ekiden_cost_saved_usd_total", "Money the search cache saved, in USD")
 TASK_RETRIES = Counter("ekiden_task_retries_total", "Tasks queued again after an error", ["provider", "error"])
 
@@ -38,7 +41,7 @@ TASKS_OUTSTANDING = Gauge(
 )
 SESSIONS_WAITING = Gauge("ekiden_sessions_waiting", "Sessions that wait, by reason", ["reason"])
 SESSIONS_STALLED = Gauge("ekiden_sessions_stalled", "Sessions that stand still and should not")
-DEAD_LETTERS = Gauge("ekiden_dead_letters", "Messages nobody could handle")
+DEAD_LETTERS = Gauge("ekiden_dead_letters", "Messages nobody could handle, kept or still queued, and not replayed")
 BREAKER_OPEN = Gauge("ekiden_provider_breaker_open", "1 while calls to a provider are held back", ["provider"])
 
 HTTP_REQUESTS = Counter("ekiden_http_requests_total", "Requests answered", ["method", "route", "status"])

@@ -14,6 +14,8 @@ from ekiden.errors import Unreachable
 log = structlog.get_logger()
 START_AGAIN_SECONDS = 0.5
 LONGEST_REQUEST_BYTES = 8192
+READY_SECONDS = 3.0
+"""A probe that hangs says less than one that fails: whatever is not known by then does not work."""
 
 
 class Service(Protocol):
@@ -41,7 +43,7 @@ async def _live(service: Service, host: str, port: int) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    server = await asyncio.start_server(_Health(service).answer, host, port)
+    server = await asyncio.start_server(Health(service).answer, host, port)
     address = server.sockets[0].getsockname()
     stopped = asyncio.create_task(stopping.wait())
     started = asyncio.create_task(start_when_possible(service))
@@ -70,7 +72,7 @@ async def start_when_possible(service: Service) -> None:
             return
 
 
-class _Health:
+class Health:
     """`/healthz`, `/readyz` and `/metrics` over the smallest HTTP that a probe speaks."""
 
     def __init__(self, service: Service) -> None:
@@ -99,7 +101,11 @@ class _Health:
         return 200, "text/plain", b"alive\n"
 
     async def _ready(self) -> tuple[int, str, bytes]:
-        wrong = await self._service.ready()
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                wrong = await self._service.ready()
+        except TimeoutError:
+            wrong = [f"no answer within {READY_SECONDS:g} s"]
         return (503 if wrong else 200), "text/plain", "\n".join([*(wrong or ["ready"]), ""]).encode()
 
     async def _metrics(self) -> tuple[int, str, bytes]:

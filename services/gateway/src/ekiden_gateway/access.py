@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Request, Security
+from fastapi import Depends, Header, Path, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from ekiden.domain.ids import SESSION_ID_PATTERN, SessionId
@@ -49,6 +49,13 @@ def owner(
 Owner = Annotated[str, Depends(owner)]
 
 
+def operator(parts: UsedParts, owner: Owner) -> None:
+    """What concerns the sessions of all owners: where there are keys, only one with the scope admin may come in."""
+    held = [key for key in parts.keyring.keys if key.id == owner]
+    if any(Scope.ADMIN not in key.scopes for key in held):
+        raise Problem(FORBIDDEN, f"The key {owner} has no scope {Scope.ADMIN}.")
+
+
 def begun(parts: UsedParts) -> None:
     """Nothing is written before the indexes are there: one of them keeps a request from being done twice."""
     if not parts.begun:
@@ -57,6 +64,10 @@ def begun(parts: UsedParts) -> None:
         )
 
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", description="Makes it safe to ask again: done once, however often asked"),
+]
 SessionPath = Annotated[
     str,
     Path(alias="sessionId", pattern=SESSION_ID_PATTERN, description="As `create` answered it", examples=[_EXAMPLE]),

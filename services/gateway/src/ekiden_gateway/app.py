@@ -12,10 +12,23 @@ from fastapi import FastAPI
 from ekiden_gateway import problems
 from ekiden_gateway.middleware import BodyLimit, RequestContext
 from ekiden_gateway.parts import Parts
-from ekiden_gateway.routes import commands, drafts, events, health, recovery, sessions, tasks, workflows
+from ekiden_gateway.routes import (
+    commands,
+    dead_letters,
+    drafts,
+    events,
+    health,
+    providers,
+    recovery,
+    sessions,
+    tasks,
+    workflows,
+)
 from ekiden_gateway.settings import GatewaySettings
 
 GRACE_SECONDS = 10
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep an idle connection: whoever closes first must not be the one who is being written to."""
 _TAGS = [
     {"name": "sessions", "description": "Create sessions, list them, see how far they are"},
     {"name": "commands", "description": "Start, go on, pause, resume, cancel"},
@@ -24,6 +37,8 @@ _TAGS = [
     {"name": "events", "description": "What happened, as a list or live"},
     {"name": "drafts", "description": "What a session gives to its user"},
     {"name": "workflows", "description": "What sessions can be created with"},
+    {"name": "providers", "description": "Whether calls to a provider pass: breaker, cool-down, rate"},
+    {"name": "dead letters", "description": "Messages nobody could handle"},
     {"name": "service", "description": "For probes and dashboards"},
 ]
 
@@ -47,7 +62,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.parts = parts
-    for module in (sessions, commands, recovery, tasks, events, drafts, workflows, health):
+    for module in (sessions, commands, recovery, tasks, events, drafts, workflows, providers, dead_letters, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimit)
@@ -72,6 +87,7 @@ class Server(uvicorn.Server):
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         super().__init__(config)
 

@@ -1,4 +1,4 @@
-"""Lists of sessions: filters and the cursor, which is opaque outside and names the last session shown."""
+"""Lists: the filters of sessions, and the cursor, which is opaque outside and names the last item shown."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ from ekiden.domain.session import Session, Status
 from ekiden_gateway.problems import invalid
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CURSOR = re.compile(r"^(\d{1,15})\|(ses_[0-9a-f]{32})$", re.ASCII)
+_CURSOR = re.compile(r"^(\d{1,15})\|((?:ses|dl)_[0-9a-f]{32})$", re.ASCII)
 _METADATA = re.compile(r"^([A-Za-z0-9_-]{1,64})[:=](.{0,500})$", re.DOTALL)
 
 
@@ -45,8 +45,13 @@ class Wanted:
 
 
 def cursor(session: Session) -> str:
-    milliseconds = (session.created_at - _EPOCH) // timedelta(milliseconds=1)
-    return base64.urlsafe_b64encode(f"{milliseconds}|{session.id}".encode()).decode().rstrip("=")
+    return cursor_at(session.created_at, session.id)
+
+
+def cursor_at(moment: datetime, last: str) -> str:
+    """The place behind the item `last`, in a list that is sorted by a time and then by id."""
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+    return base64.urlsafe_b64encode(f"{milliseconds}|{last}".encode()).decode().rstrip("=")
 
 
 def read_cursor(text: str | None) -> tuple[datetime, str] | None:

@@ -1,22 +1,24 @@
 """What the gateway is made of: built once in `app`, handed to the routes."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import structlog
 
 from ekiden.broker.publisher import Publisher
-from ekiden.domain.diagnosis import at
+from ekiden.broker.queue_depth import QueueDepth
 from ekiden.domain.forecast import Medians
 from ekiden.domain.plan import Provider
 from ekiden.errors import Unreachable
 from ekiden.relay import Relay
 from ekiden.stamp import Stamp
-from ekiden.store.database import Database, away
+from ekiden.store import readiness
+from ekiden.store.database import Database
+from ekiden.store.dead_letters import DeadLetterStore
 from ekiden.store.drafts import DraftStore
-from ekiden.store.providers import read_state
+from ekiden.store.providers import Breakers, ProviderStates
 from ekiden.store.schema import ensure_schema
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
@@ -30,7 +32,6 @@ log = structlog.get_logger()
 CLOCK_SECONDS = 30.0
 AGAIN_SECONDS = 1.0
 DATABASE_TIMEOUT_MS = 5000
-PROBE_SECONDS = 2.0
 MEDIANS_KEPT_SECONDS = 10.0
 
 
@@ -41,10 +42,14 @@ class Parts:
     settings: GatewaySettings
     database: Database
     publisher: Publisher
+    queues: QueueDepth
     live: LiveUpdates
     sessions: SessionStore
     tasks: TaskStore
     drafts: DraftStore
+    providers: ProviderStates
+    breakers: Breakers
+    letters: DeadLetterStore
     workflows: WorkflowStore
     relay: Relay
     catalogue: Catalogue
@@ -69,10 +74,14 @@ class Parts:
             settings=settings,
             database=database,
             publisher=publisher,
+            queues=QueueDepth(settings.amqp_url),
             live=LiveUpdates(settings.amqp_url),
             sessions=sessions,
             tasks=tasks,
             drafts=drafts,
+            providers=ProviderStates(database),
+            breakers=Breakers(database),
+            letters=DeadLetterStore(database),
             workflows=workflows,
             relay=Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies),
             catalogue=catalogue,
@@ -94,19 +103,13 @@ class Parts:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.queues.close()
         await self.publisher.close()
         await self.database.close()
 
     async def unready(self) -> list[str]:
         """What does not really work right now, one sentence each."""
-        wrong: list[str] = []
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                hello = await self.database.command("hello")
-            if not hello.get("isWritablePrimary"):
-                wrong.append("the database takes no writes")
-        except (Unreachable, TimeoutError) as error:
-            wrong.append(str(error) or "the database does not answer in time")
+        wrong = await readiness.unready(self.database)
         if not self.begun:
             wrong.append("schema and workflows are not in the database yet")
         if not self.publisher.connected:
@@ -121,21 +124,6 @@ class Parts:
             measured = {provider: seconds for provider, seconds in found.items() if seconds is not None}
             self._medians = (now, measured)
         return self._medians[1]
-
-    async def held(self) -> Mapping[Provider, str]:
-        """Why calls to a provider are held back at the moment: its breaker is open, or it cools down."""
-        with away():
-            documents = await self.database.quick("providers").find({}).to_list()
-        now = self.database.clock.now()
-        reasons: dict[Provider, str] = {}
-        for document in documents:
-            state = read_state(document)
-            if state.breaker is not None:
-                since = f" since {at(state.breaker_since)}" if state.breaker_since else ""
-                reasons[Provider(document["_id"])] = f"its breaker is open{since}: {state.breaker}"
-            elif state.cool_down_until is not None and state.cool_down_until > now:
-                reasons[Provider(document["_id"])] = f"it cools down until {at(state.cool_down_until)}"
-        return reasons
 
     async def _keep_database(self) -> None:
         """Prepare the database as soon as it answers, then follow its clock."""
@@ -156,6 +144,7 @@ class Parts:
         while True:
             try:
                 await self.publisher.connect()
+                await self.queues.connect()
             except Unreachable as error:
                 log.warning("broker_away", error=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from ekiden.errors import DocumentTooLarge, Unreachable
+from ekiden.errors import DocumentTooLarge, KeyReused, Unreachable
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -38,15 +38,19 @@ UNKNOWN_SESSION = Kind("unknown-session", 404, "There is no such session")
 UNKNOWN_TASK = Kind("unknown-task", 404, "The session has no such task")
 UNKNOWN_DRAFT = Kind("unknown-draft", 404, "The session has no such draft")
 UNKNOWN_WORKFLOW = Kind("unknown-workflow", 404, "There is no such workflow")
+UNKNOWN_PROVIDER = Kind("unknown-provider", 404, "There is no such provider")
+UNKNOWN_DEAD_LETTER = Kind("unknown-dead-letter", 404, "There is no such dead letter")
 NOT_FOUND = Kind("not-found", 404, "There is nothing at this address")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address does not take this method")
 CONFLICT = Kind("conflicting-state", 409, "The session's state does not allow this")
+NOT_REPLAYABLE = Kind("not-replayable", 409, "The dead letter cannot be replayed")
 TOO_LARGE = Kind("body-too-large", 413, "The body is larger than 256 KiB")
 INVALID = Kind("invalid-request", 422, "The request is malformed")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The Idempotency-Key belongs to another request")
 SESSION_TOO_LARGE = Kind("session-too-large", 409, "The session cannot grow any more")
 INTERNAL = Kind("internal-error", 500, "The gateway has a bug")
 UNAVAILABLE = Kind("unavailable", 503, "The database does not answer")
+BROKER_AWAY = Kind("broker-away", 503, "The broker does not answer")
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
 _BY_STATUS: Mapping[int, Kind] = {
@@ -104,6 +108,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _answer(_from_validation))
     app.add_exception_handler(Unreachable, _answer(_from_absence))
     app.add_exception_handler(DocumentTooLarge, _answer(_from_size))
+    app.add_exception_handler(KeyReused, _answer(_from_reuse))
     app.add_exception_handler(Exception, _answer(_from_bug))
 
 
@@ -129,6 +134,10 @@ def _as_it_is(error: Problem) -> Problem:
 
 def _from_size(error: DocumentTooLarge) -> Problem:
     return Problem(SESSION_TOO_LARGE, str(error))
+
+
+def _from_reuse(error: KeyReused) -> Problem:
+    return Problem(KEY_REUSED, str(error))
 
 
 def _from_framework(error: HTTPException) -> Problem:

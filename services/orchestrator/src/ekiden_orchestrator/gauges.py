@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import structlog
 
+from ekiden.broker.queue_depth import QueueDepth
 from ekiden.broker.topology import DEAD_LETTERS as DEAD_LETTER_QUEUE
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import WaitingReason
 from ekiden.errors import Unreachable
 from ekiden.metrics import DEAD_LETTERS, SESSIONS_WAITING, TASKS_OUTSTANDING
+from ekiden.store.dead_letters import DeadLetterStore
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
-from ekiden_orchestrator.queues import QueueDepth
 
 log = structlog.get_logger()
 MEASURE_SECONDS = 5.0
@@ -22,6 +23,7 @@ MEASURE_SECONDS = 5.0
 class Gauges:
     sessions: SessionStore
     tasks: TaskStore
+    letters: DeadLetterStore
     queues: QueueDepth
 
     async def measure_forever(self) -> None:
@@ -40,4 +42,5 @@ class Gauges:
         waiting = await self.sessions.waiting()
         for reason in WaitingReason:
             SESSIONS_WAITING.labels(reason=reason).set(waiting.get(reason, 0))
-        DEAD_LETTERS.set(await self.queues.ready(DEAD_LETTER_QUEUE))
+        queued = (await self.queues.depth(DEAD_LETTER_QUEUE)).ready  # those no orchestrator has taken yet
+        DEAD_LETTERS.set(queued + await self.letters.count())

@@ -1,30 +1,36 @@
 """Receiving: how a message ends. There are three ways, and none of them is a requeue.
 
-Handled → acknowledged. Undecodable, or a bug in the handler → dead letter, with reason and first error.
+Handled → acknowledged. Undecodable, oversized, or a bug in the handler → dead letter, with reason and first error.
 Database away → kept, and tried again in place.
 """
 
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import structlog
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from aiormq.exceptions import AMQPError
 from faststream import AckPolicy
-from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitQueue
+from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.rabbit.annotations import RabbitMessage
 from faststream.rabbit.schemas.queue import QuorumQueueArgs
-from pydantic import ValidationError
+from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 
-from ekiden.broker import topology
+from ekiden.broker import dead_letters, topology
+from ekiden.broker.liveness import lost, missing, subscribe_again
 from ekiden.broker.publisher import Publisher
 from ekiden.errors import Unreachable
+from ekiden.messages.dead_letter import DeadLetter
 from ekiden.messages.envelope import Envelope
 
 log = structlog.get_logger()
 RETRY_SECONDS = 1.0
 STOP_SECONDS = 10.0
+HEAL_SECONDS = 3.0
+LARGEST_BODY_BYTES = 64 * 1024
+"""A hundred times what our messages, which carry ids only, ever have: nobody decodes more than this."""
 
 M = TypeVar("M", bound=Envelope)
 Ack = Callable[[], Awaitable[None]]
@@ -33,15 +39,20 @@ Handler = Callable[[M, Ack], Awaitable[None]]
 
 May raise Unreachable: then it is called again with the same message. Anything else it raises is a bug.
 """
+Keep = Callable[[DeadLetter], Awaitable[None]]
+"""Stores a dead letter. Whatever it raises, it is called again with the same one."""
 
 
 class Consumer:
     """The subscriptions of one process, on a connection of their own."""
 
     def __init__(self, url: str, publisher: Publisher) -> None:
+        self._url = url
         self._publisher = publisher
         self._stopping = asyncio.Event()
         self._handling: set[asyncio.Task[None]] = set()
+        self._connection: AbstractRobustConnection | None = None
+        self._subscribers: list[RabbitSubscriber] = []
         self._broker = RabbitBroker(
             topology.with_heartbeat(url),
             reconnect_interval=topology.RECONNECT_SECONDS,
@@ -53,23 +64,24 @@ class Consumer:
 
     def subscribe(self, queue: str, kinds: Callable[[bytes], M], handler: Handler[M], *, prefetch: int) -> None:
         """Consume a work queue. Acknowledgement is manual; at most `prefetch` messages are held unacknowledged."""
-        wanted = topology.queue(queue)
-        arguments = cast("QuorumQueueArgs", wanted.declared_arguments)
-        declared = RabbitQueue(wanted.name, queue_type=QueueType.QUORUM, durable=True, arguments=arguments)
 
-        @self._broker.subscriber(
-            declared, channel=Channel(prefetch_count=prefetch), ack_policy=AckPolicy.MANUAL, decoder=_undecoded
-        )
-        async def receive(message: RabbitMessage) -> None:
-            # A lost connection cancels FastStream's handlers. Ours goes on: it may just have claimed a task.
-            task = asyncio.create_task(self._handle(message, kinds, handler))
-            self._handling.add(task)
-            task.add_done_callback(self._handling.discard)
-            await asyncio.shield(task)
+        async def handle(message: RabbitMessage) -> None:
+            await self._handle(message, queue, kinds, handler)
+
+        self._receive(queue, handle, prefetch)
+
+    def collect_dead_letters(self, keep: Keep, *, prefetch: int) -> None:
+        """Consume the dead letters: each is acknowledged when it is kept, and never buried again."""
+
+        async def handle(message: RabbitMessage) -> None:
+            await self._keep(message, keep)
+
+        self._receive(topology.DEAD_LETTERS, handle, prefetch)
 
     async def start(self) -> None:
         """Raises Unreachable."""
         try:
+            self._connection = await self._broker.connect()
             await self._broker.start()
         except (AMQPError, OSError, RuntimeError) as error:
             raise Unreachable(f"the broker does not answer: {error}") from error
@@ -84,11 +96,67 @@ class Consumer:
             await asyncio.wait(self._handling, timeout=STOP_SECONDS)
         await self._broker.stop()
 
-    async def alive(self) -> bool:
-        """Whether the connection answers and the consumers are on it."""
-        return await self._broker.ping(timeout=2.0)
+    async def unready(self) -> list[str]:
+        """What does not really work right now, one sentence each: connection, queues, and the consumers on them."""
+        return await missing(self._connection, self._subscribers)
 
-    async def _handle(self, message: RabbitMessage, decode: Callable[[bytes], M], handler: Handler[M]) -> None:
+    async def heal_forever(self) -> None:
+        """Subscribe again where a consumer was missing at two looks; aio-pika has mended all else by the second."""
+        suspects: set[RabbitSubscriber] = set()
+        while True:
+            await asyncio.sleep(HEAL_SECONDS)
+            connection = self._connection
+            if connection is None or not connection.connected.is_set():
+                continue  # lost connections are aio-pika's, and come back with their consumers
+            try:
+                found = set(await lost(connection, self._subscribers))
+                if again := found & suspects:
+                    await topology.declare_at(self._url)
+                for subscriber in again:
+                    await subscribe_again(subscriber)
+                    log.warning("consumer_subscribed_again", queue=subscriber.queue.name)
+                suspects = found - again
+            except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
+                log.warning("consumer_not_healed", error=repr(error))
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling() > 0:  # else aiormq cancelled its waiters: a connection died
+                    raise
+
+    def _receive(self, queue: str, handle: Callable[[RabbitMessage], Awaitable[None]], prefetch: int) -> None:
+        wanted = topology.queue(queue)
+        arguments = cast("QuorumQueueArgs", wanted.declared_arguments)
+        declared = RabbitQueue(
+            wanted.name,
+            queue_type=QueueType.QUORUM,
+            durable=True,
+            arguments=arguments,
+            routing_key=wanted.routing_key,
+        )
+        # With its exchange: a queue that somebody deleted is bound again when it is declared again.
+        kind = ExchangeType(topology.EXCHANGES[wanted.exchange].value) if wanted.exchange else ExchangeType.DIRECT
+        subscriber = self._broker.subscriber(
+            declared,
+            RabbitExchange(wanted.exchange or "", type=kind, durable=True),
+            channel=Channel(prefetch_count=prefetch),
+            ack_policy=AckPolicy.MANUAL,
+            decoder=_undecoded,
+            no_reply=True,  # a `reply_to` in somebody's message is not ours to answer
+        )
+
+        @subscriber
+        async def receive(message: RabbitMessage) -> None:
+            # A lost connection cancels FastStream's handlers. Ours goes on: it may just have claimed a task.
+            task = asyncio.create_task(_run(handle, message))
+            self._handling.add(task)
+            task.add_done_callback(self._handling.discard)
+            await asyncio.shield(task)
+
+        self._subscribers.append(subscriber)
+
+    async def _handle(
+        self, message: RabbitMessage, queue: str, decode: Callable[[bytes], M], handler: Handler[M]
+    ) -> None:
         acked = False
 
         async def ack() -> None:
@@ -96,10 +164,14 @@ class Consumer:
             acked = True
             await _ack(message)
 
+        if len(message.body) > LARGEST_BODY_BYTES:
+            too_long = f"{len(message.body)} bytes; the longest body that is decoded has {LARGEST_BODY_BYTES}"
+            await self._bury(message, queue, dead_letters.OVERSIZED, too_long)
+            return
         try:
             decoded = decode(message.body)
-        except ValidationError as error:
-            await self._bury(message, "undecodable", str(error))
+        except Exception as error:  # a decoder's own bug would else leave the message held for ever
+            await self._bury(message, queue, dead_letters.UNDECODABLE, str(error))
             return
         while not self._stopping.is_set():
             try:
@@ -109,22 +181,41 @@ class Consumer:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             except Exception as error:
-                log.exception("message_buried", error=repr(error))
+                log.exception("message_crashed_its_handler", error=repr(error))
                 if not acked:
-                    await self._bury(message, "handler_crashed", traceback.format_exc(limit=-8))
+                    await self._bury(message, queue, dead_letters.HANDLER_CRASHED, traceback.format_exc(limit=-8))
             return
 
-    async def _bury(self, message: RabbitMessage, reason: str, error: str) -> None:
-        headers: dict[str, Any] = {"ekiden-reason": reason, "ekiden-error": error[:2000]}
-        headers["ekiden-queue"] = message.raw_message.consumer_tag or ""
-        headers["ekiden-routing-key"] = message.raw_message.routing_key or ""
-        headers["ekiden-exchange"] = message.raw_message.exchange or ""
+    async def _bury(self, message: RabbitMessage, queue: str, reason: str, error: str) -> None:
+        log.error("message_buried", queue=queue, reason=reason, error=error[:200], message_id=message.message_id)
         try:
-            await self._publisher.dead_letter(message.body, headers)
+            await self._publisher.bury(_raw(message), queue, reason, error)
         except Unreachable:
             await _reject(message)
             return
         await _ack(message)
+
+    async def _keep(self, message: RabbitMessage, keep: Keep) -> None:
+        letter = dead_letters.read(_raw(message))
+        while not self._stopping.is_set():
+            try:
+                await keep(letter)
+            except Unreachable as error:
+                log.warning("message_kept", error=str(error))
+            except Exception as error:
+                log.exception("dead_letter_not_stored", error=repr(error), letter=letter.id)
+            else:
+                await _ack(message)
+                return
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _run(handle: Callable[[RabbitMessage], Awaitable[None]], message: RabbitMessage) -> None:
+    await handle(message)
+
+
+def _raw(message: RabbitMessage) -> AbstractIncomingMessage:
+    return message.raw_message
 
 
 async def _undecoded(message: RabbitMessage) -> bytes:

@@ -6,14 +6,15 @@ from typing import Protocol
 import aio_pika
 import structlog
 from aio_pika import DeliveryMode
-from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection, HeadersType
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection
 from aiormq.exceptions import AMQPError
 
-from ekiden.broker import topology
+from ekiden.broker import dead_letters, topology
 from ekiden.domain.ids import SessionId, TaskId
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import Session
 from ekiden.errors import Unreachable
+from ekiden.messages.dead_letter import DeadLetter
 from ekiden.messages.envelope import Envelope, GenerateText, SearchWeb, SessionMoved, TaskCompleted, TaskFailed
 from ekiden.stamp import Stamp
 
@@ -101,11 +102,17 @@ class Publisher:
         except _FAILURES as error:
             log.debug("live_update_lost", session_id=session.id, error=repr(error))
 
-    async def dead_letter(self, body: bytes, headers: HeadersType) -> None:
+    async def bury(self, message: AbstractIncomingMessage, queue: str, reason: str, error: str) -> None:
         """Put aside what nobody could handle, with the reason in headers of our own. Raises Unreachable."""
-        message = aio_pika.Message(body, headers=headers, delivery_mode=DeliveryMode.PERSISTENT)
-        default = self._confirmed.default_exchange if self._confirmed else None
-        await self._publish(default, topology.DEAD_LETTERS, message)
+        letter = dead_letters.inscription(message, queue, reason, error, self._stamp.clock.now())
+        await self._publish_to(topology.DEAD_LETTERS, letter)
+
+    async def replay(self, letter: DeadLetter) -> None:
+        """Send a dead letter to the queue it came from. Raises Unreachable: then it may or may not have arrived."""
+        await self._publish_to(letter.queue, dead_letters.replay(letter))
+
+    async def _publish_to(self, queue: str, message: aio_pika.Message) -> None:
+        await self._publish(self._confirmed.default_exchange if self._confirmed else None, queue, message)
 
     async def _send(self, exchange: AbstractExchange | None, key: str, message: Envelope) -> None:
         await self._publish(exchange, key, _message(message, persistent=True))

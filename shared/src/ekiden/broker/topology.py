@@ -15,6 +15,7 @@ COMMANDS = "ekiden.commands"
 EVENTS = "ekiden.events"
 ORCHESTRATOR = "ekiden.orchestrator"
 DEAD_LETTERS = "ekiden.dead-letters"
+EXCHANGES: Mapping[str, ExchangeType] = {COMMANDS: ExchangeType.DIRECT, EVENTS: ExchangeType.TOPIC}
 TASK_QUEUES: Mapping[Provider, str] = {provider: f"ekiden.tasks.{provider}" for provider in Provider}
 
 TASK_COMPLETED = "task.completed"
@@ -59,6 +60,9 @@ QUEUES: tuple[Queue, ...] = (
 )
 
 
+WORK_QUEUES: frozenset[str] = frozenset(queue.name for queue in QUEUES if queue.dead_letters)
+
+
 def with_heartbeat(url: str) -> str:
     """The broker's address with our heartbeat, the one way that all clients take it."""
     return str(URL(url) % {"heartbeat": str(HEARTBEAT_SECONDS)})
@@ -73,8 +77,8 @@ async def declare(channel: AbstractChannel) -> None:
 
     Done on a connection of its own: FastStream caches a queue together with the channel that declared it first.
     """
-    await channel.declare_exchange(COMMANDS, ExchangeType.DIRECT, durable=True)
-    await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
+    for name, kind in EXCHANGES.items():
+        await channel.declare_exchange(name, kind, durable=True)
     for wanted in QUEUES:
         made = await channel.declare_queue(wanted.name, durable=True, arguments=wanted.declared_arguments)
         if wanted.exchange:

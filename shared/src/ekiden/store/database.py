@@ -53,6 +53,12 @@ class Database:
         with away():
             return await self._database.command(name)
 
+    async def takes_writes(self) -> bool:
+        """Whether there is a primary, as a member that answers says. Raises Unreachable."""
+        with away():
+            hello = await self._database.command("hello", read_preference=ReadPreference.PRIMARY_PREFERRED)
+        return bool(hello.get("isWritablePrimary"))
+
     async def synchronise_clock(self) -> None:
         """Ask the database what time it is. Raises Unreachable."""
         asked = self.clock.monotonic()

@@ -1,8 +1,14 @@
 """Indexes, made at start and idempotently. Each one serves a query that is named beside it."""
 
+from datetime import UTC, datetime
+
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from ekiden.store.database import Database, away
+
+BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""What a partial index of dates is told by: the planner takes it for a comparison, and would not for a `$type`."""
+REPLAYED_KEPT_SECONDS = 30 * 86_400
 
 INDEXES: dict[str, list[IndexModel]] = {
     "sessions": [
@@ -18,17 +24,20 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("status", ASCENDING), ("_id", ASCENDING)], name="reconcile_all_moving"),
         IndexModel(
             [("nextRetryAt", ASCENDING)],
-            name="retries_due",
-            partialFilterExpression={"nextRetryAt": {"$type": "date"}},
+            name="retry_when_due",
+            partialFilterExpression={"nextRetryAt": {"$gt": BEGINNING_OF_TIME}},
         ),
     ],
     "tasks": [
         IndexModel([("sessionId", ASCENDING), ("createdAt", ASCENDING)], name="of_session"),
         IndexModel([("leaseUntil", ASCENDING)], name="leases_that_ran_out", sparse=True),
-        IndexModel([("announceAt", ASCENDING)], name="due", sparse=True),
+        IndexModel(
+            [("provider", ASCENDING), ("status", ASCENDING), ("announceAt", ASCENDING)],
+            name="to_announce",
+            partialFilterExpression={"announceAt": {"$exists": True}},
+        ),
         IndexModel([("finishedAt", ASCENDING)], name="reconcile_what_finished", sparse=True),
         IndexModel([("bookedAt", ASCENDING)], name="reconcile_what_was_booked", sparse=True),
-        IndexModel([("worker", ASCENDING)], name="renew", partialFilterExpression={"worker": {"$type": "string"}}),
         IndexModel(
             [("provider", ASCENDING), ("status", ASCENDING)],
             name="outstanding",
@@ -45,6 +54,10 @@ INDEXES: dict[str, list[IndexModel]] = {
             unique=True,
             partialFilterExpression={"buying": True},
         ),
+    ],
+    "dead_letters": [
+        IndexModel([("replayedAt", ASCENDING), ("diedAt", DESCENDING), ("_id", DESCENDING)], name="list"),
+        IndexModel([("replayedAt", ASCENDING)], name="forget_replayed", expireAfterSeconds=REPLAYED_KEPT_SECONDS),
     ],
     "drafts": [IndexModel([("session", ASCENDING), ("conceptNumber", ASCENDING)], name="of_session")],
 }

@@ -1,7 +1,8 @@
-"""How many messages wait in a queue: the broker is asked, and the answer kept for a moment."""
+"""How many messages wait in a queue, and for how many consumers: the broker is asked, the answer kept for a moment."""
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractRobustConnection
@@ -15,6 +16,14 @@ from ekiden.errors import Unreachable
 KEPT_SECONDS = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue as the broker sees it: `ready` messages that no consumer holds, and how many `consumers` there are."""
+
+    ready: int
+    consumers: int
+
+
 class QueueDepth:
     """Asks by passive declaration on a connection of its own: it needs no management plugin."""
 
@@ -22,7 +31,7 @@ class QueueDepth:
         self._url = url
         self._connection: AbstractRobustConnection | None = None
         self._channel: AbstractChannel | None = None
-        self._known: dict[str, tuple[float, int]] = {}
+        self._known: dict[str, tuple[float, QueueState]] = {}
 
     async def connect(self) -> None:
         """Connect, once. Raises Unreachable."""
@@ -49,11 +58,11 @@ class QueueDepth:
 
     async def is_empty(self, provider: Provider) -> bool:
         """Whether no message waits for a worker of this provider. Raises Unreachable."""
-        return await self.ready(TASK_QUEUES[provider]) == 0
+        return (await self.depth(TASK_QUEUES[provider])).ready == 0
 
-    async def ready(self, name: str) -> int:
-        """The messages of a queue that no consumer holds, at most a second old. Raises Unreachable."""
-        asked, known = self._known.get(name, (float("-inf"), 0))
+    async def depth(self, name: str) -> QueueState:
+        """What waits in a queue and who waits for it, at most a second old. Raises Unreachable."""
+        asked, known = self._known.get(name, (float("-inf"), QueueState(0, 0)))
         if time.monotonic() - asked < KEPT_SECONDS:
             return known
         if self._channel is None:
@@ -69,6 +78,6 @@ class QueueDepth:
             if task is not None and task.cancelling() == 0:  # aiormq cancels its waiters when a connection dies
                 raise Unreachable("the broker's connection was lost") from None
             raise
-        count = declared.message_count or 0
-        self._known[name] = (time.monotonic(), count)
-        return count
+        state = QueueState(declared.message_count or 0, declared.consumer_count or 0)
+        self._known[name] = (time.monotonic(), state)
+        return state

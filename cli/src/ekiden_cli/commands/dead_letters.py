@@ -1,0 +1,106 @@
+"""`ekiden dead-letters`: messages that nobody could handle."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from ekiden_cli.client import Gateway
+from ekiden_cli.commands.options import Json, with_gateway
+from ekiden_cli.dead_letters import letter_line, letter_lines
+from ekiden_cli.terminal import Terminal
+
+app = typer.Typer(no_args_is_help=True, help="Look at messages that nobody could handle; send them again or drop them.")
+
+LetterId = Annotated[str, typer.Argument(metavar="LETTER", help="The letter's id, for example dl_0123….")]
+ManyLetterIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[LETTER]...", help="Letters; or name a --queue or a --reason.")
+]
+Queue = Annotated[str | None, typer.Option(help="Only those that died in this queue.")]
+Reason = Annotated[str | None, typer.Option(help="Only those that died of this, for example undecodable.")]
+
+
+@app.command("list")
+def list_letters(
+    queue: Queue = None,
+    reason: Reason = None,
+    replayed: Annotated[bool, typer.Option("--replayed", help="Also those that were replayed.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Go on behind an earlier page.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List dead letters, the latest first."""
+    terminal = Terminal(as_json)
+    wanted = {"queue": queue, "reason": reason, "limit": limit, "cursor": cursor, "replayed": replayed or None}
+    page = with_gateway(lambda gateway: gateway.dead_letters(**wanted))
+    if as_json:
+        terminal.give(page.raw)
+        return
+    for letter in page.items:
+        terminal.say(letter_line(letter))
+    if page.next_cursor:
+        terminal.say(f"More: ekiden dead-letters list --cursor {page.next_cursor}")
+    elif not page.items:
+        terminal.say("There are no dead letters.")
+
+
+@app.command()
+def show(letter: LetterId, as_json: Json = False) -> None:
+    """Show a dead letter with its body and its first error."""
+    terminal = Terminal(as_json)
+    found = with_gateway(lambda gateway: gateway.dead_letter(letter))
+    if as_json:
+        terminal.give(found.raw)
+        return
+    for line in letter_lines(found):
+        terminal.say(line)
+
+
+@app.command()
+def replay(letters: ManyLetterIds = None, queue: Queue = None, reason: Reason = None, as_json: Json = False) -> None:
+    """Send letters to the queue they came from. Repeating it changes nothing."""
+    filters = _chosen(letters, queue, reason)
+
+    async def job(gateway: Gateway) -> Mapping[str, Any]:
+        if not letters:
+            return await gateway.replay_dead_letters(**filters)
+        for letter in letters:
+            await gateway.replay_dead_letter(letter)
+        return {"replayed": len(letters), "refused": 0}
+
+    answer = _do(as_json, job)
+    if not as_json:
+        refused = f", {answer['refused']} cannot be" if answer["refused"] else ""
+        typer.echo(f"{answer['replayed']} replayed{refused}.")
+
+
+@app.command()
+def drop(letters: ManyLetterIds = None, queue: Queue = None, reason: Reason = None, as_json: Json = False) -> None:
+    """Drop letters for good."""
+    filters = _chosen(letters, queue, reason)
+
+    async def job(gateway: Gateway) -> Mapping[str, Any]:
+        if not letters:
+            return await gateway.drop_dead_letters(**filters)
+        for letter in letters:
+            await gateway.drop_dead_letter(letter)
+        return {"dropped": len(letters)}
+
+    answer = _do(as_json, job)
+    if not as_json:
+        typer.echo(f"{answer['dropped']} dropped.")
+
+
+def _chosen(letters: list[str] | None, queue: str | None, reason: str | None) -> dict[str, str]:
+    """The filters, where no letters are named. Exactly one of both must be given."""
+    filters = {name: value for name, value in (("queue", queue), ("reason", reason)) if value is not None}
+    if bool(letters) is bool(filters):
+        raise typer.BadParameter("name letters, or a --queue or a --reason")
+    return filters
+
+
+def _do(as_json: bool, job: Callable[[Gateway], Awaitable[Mapping[str, Any]]]) -> Mapping[str, Any]:
+    answer = with_gateway(job)
+    if as_json:
+        Terminal(as_json).give(answer)
+    return answer

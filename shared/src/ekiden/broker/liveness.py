@@ -1,0 +1,74 @@
+"""Whether a subscription really has its consumer: our side and the broker's are both asked.
+
+aio-pika mends much by itself: it takes up lost connections and closed channels, and after the queue was deleted
+declares it, binds it and consumes again (`RobustChannel._restore_missing_consumers`). That begins with the broker's
+word that a consumer is gone, and while a queue is being deleted it may come too early to be of use: then the consumer
+is believed to be there and is not. So the broker is asked, and `subscribe_again` mends what was told and not mended.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import cast
+
+import aiormq
+from aio_pika.abc import AbstractRobustConnection
+from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
+from faststream.rabbit.subscriber.usecase import RabbitSubscriber
+
+PROBE_SECONDS = 2.0
+
+
+async def missing(connection: AbstractRobustConnection | None, subscribers: Iterable[RabbitSubscriber]) -> list[str]:
+    """What does not really work, one sentence each; known after `PROBE_SECONDS` at the latest."""
+    if connection is None or connection.is_closed or not connection.connected.is_set():
+        return ["the consumer is not connected"]
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            return [wrong for one in subscribers if (wrong := await _missing(connection, one))]
+    except TimeoutError:
+        return ["the broker does not answer the consumer in time"]
+    except (AMQPError, OSError, RuntimeError) as error:
+        return [f"the broker does not answer the consumer: {error!r}"]
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling() == 0:  # aiormq cancels its waiters when a connection dies
+            return ["the consumer's connection was lost"]
+        raise
+
+
+async def _missing(connection: AbstractRobustConnection, subscriber: RabbitSubscriber) -> str:
+    name = subscriber.queue.name
+    # FastStream keeps both to itself; the channel below them knows which consumers the broker has left on it.
+    queue = subscriber._queue_obj  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    tag = subscriber._consumer_tag  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    if queue is None or tag is None or connection.transport is None:
+        return f"{name} is not consumed here"
+    channel = cast("aiormq.Channel", await queue.channel.get_underlay_channel())
+    if channel.is_closed or tag not in channel.consumers:
+        return f"{name} has lost its consumer here"
+    # On a channel of its own: asking for a queue that is gone closes the channel it is asked on.
+    probe = await connection.transport.connection.channel(publisher_confirms=False)
+    try:
+        declared = await probe.queue_declare(name, passive=True)
+    except ChannelNotFoundEntity:
+        return f"there is no queue {name}"
+    await probe.close()
+    return "" if declared.consumer_count else f"the broker knows no consumer of {name}"
+
+
+async def lost(connection: AbstractRobustConnection, subscribers: Iterable[RabbitSubscriber]) -> list[RabbitSubscriber]:
+    """The subscriptions that have no consumer although the broker answers. Raises what aio-pika raises."""
+    async with asyncio.timeout(PROBE_SECONDS):
+        return [one for one in subscribers if await _missing(connection, one)]
+
+
+async def subscribe_again(subscriber: RabbitSubscriber) -> None:
+    """Consume again a queue that is declared, whatever was believed of its consumer. Raises what aio-pika raises."""
+    queue = subscriber._queue_obj  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    tag = subscriber._consumer_tag  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    if queue is None or tag is None:
+        return
+    channel = cast("aiormq.Channel", await queue.channel.get_underlay_channel())
+    if tag in channel.consumers:
+        await channel.basic_cancel(tag, timeout=PROBE_SECONDS)
+    await queue.restore()
