@@ -44,9 +44,10 @@ class Tasks(Protocol):
     async def existing(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskStatus]: ...
     async def free_expired(self) -> list[Freed]: ...
     async def due(self, limit: int) -> list[dict[str, Any]]: ...
-    async def announced(self, task_id: TaskId, at: datetime, again_seconds: float) -> bool: ...
+    async def announced(self, task_id: TaskId, at: datetime) -> bool: ...
     def finished_between(self, start: datetime, end: datetime) -> AsyncIterator[SessionId]: ...
     async def give_up(self, task_id: TaskId) -> bool: ...
+    async def resend(self, task_id: TaskId) -> bool: ...
     async def attach(self, task_id: TaskId, run_id: str) -> bool: ...
 
 
@@ -664,6 +665,7 @@ class LedgerContract:
         for task in (queued, held, submitted, done):
             before = await lab.view(task)
             assert not await lab.tasks.give_up(task)
+            assert not await lab.tasks.resend(task)
             assert not await lab.tasks.attach(task, "run_9")
             assert await lab.view(task) == before
 
@@ -676,6 +678,55 @@ class LedgerContract:
         view = await lab.view(task)
         assert (view.status, view.billed, view.finished) == ("FAILED", CAP, True)
         assert not await lab.tasks.give_up(task)
+
+    async def test_a_resend_closes_the_task_once_and_says_so(self, lab: LedgerLab) -> None:
+        worker, task = lab.worker(), await lab.order()
+        await worker.end(await claimed(worker, task), unknown(again=False))
+
+        assert await lab.tasks.resend(task)
+
+        outcome = await lab.outcome(task)
+        assert (outcome.status, outcome.resend, outcome.billed) == (TaskStatus.FAILED, True, CAP)
+        assert not await lab.tasks.resend(task)
+        assert not await lab.tasks.give_up(task)
+        assert await worker.claim(task) is None
+
+    async def test_abandoning_a_task_that_is_sent_again_changes_nothing(self, lab: LedgerLab) -> None:
+        worker, task = lab.worker(), await lab.order()
+        await worker.end(await claimed(worker, task), unknown(again=False))
+        await lab.tasks.resend(task)
+        once = await lab.view(task)
+
+        await lab.abandon(task)
+        await lab.abandon(task)
+
+        assert await lab.view(task) == once
+
+    async def test_a_run_id_that_comes_before_a_resend_makes_it_needless(self, lab: LedgerLab) -> None:
+        one, task = lab.worker("one"), await lab.order()
+        late = await claimed(one, task)
+        await lab.later(LEASE_OVER)
+        await lab.free()
+        await one.submitted(late, "run_late")
+
+        assert not await lab.tasks.resend(task)
+
+        assert ((await lab.view(task)).status, await lab.due()) == ("SUBMITTED", [task])
+
+    async def test_evidence_that_comes_after_a_resend_is_booked_with_its_run_id(self, lab: LedgerLab) -> None:
+        one, task = lab.worker("one"), await lab.order()
+        late = await claimed(one, task)
+        await lab.later(LEASE_OVER)
+        await lab.free()
+        assert await lab.tasks.resend(task)
+
+        assert not await one.submitted(late, "run_late")
+        accepted = await lab.view(task)
+        assert not await one.complete(late, answer(700))
+
+        assert (accepted.status, accepted.submissions) == ("FAILED", ((1, "accepted_late", CAP, "run_late"),))
+        view = await lab.view(task)
+        assert (view.status, view.result, view.billed, view.booked_late) == ("FAILED", None, 700, True)
 
     async def test_an_attached_run_is_collected_and_costs_what_it_costs(self, lab: LedgerLab) -> None:
         worker, task = lab.worker(), await lab.order()
@@ -850,7 +901,19 @@ class LedgerContract:
         await lab.later(6)
         at = next(row["announceAt"] for row in await lab.tasks.due(10_000) if row["_id"] == task)
 
-        noted = await asyncio.gather(*(lab.tasks.announced(task, at, 5) for _ in range(5)))
+        noted = await asyncio.gather(*(lab.tasks.announced(task, at) for _ in range(5)))
 
         assert noted.count(True) == 1
         assert await lab.due() == []
+
+    async def test_a_task_is_announced_again_after_pauses_that_double_up_to_eighty_seconds(
+        self, lab: LedgerLab
+    ) -> None:
+        """Its message may be held by a worker whose slots are all taken: it is not to be told of every few seconds."""
+        task, error = await lab.order(), timedelta(seconds=0.5)
+        for seconds in (5, 10, 20, 40, 80, 80, 80):
+            at, before = (await lab.document(task))["announceAt"], lab.now()
+            assert await lab.tasks.announced(task, at)
+
+            again = (await lab.document(task))["announceAt"] - timedelta(seconds=seconds)
+            assert before - error <= again <= lab.now() + error

@@ -29,7 +29,7 @@ OF_A_WORKER = (
     *("claim", "claim", "claim", "submitted", "submitted", "complete", "let_go", "renew"),
     *("refused", "rejected", "not_sent", "unusable", "unknown", "run_failed", "in_doubt"),
 )
-OF_OTHERS = ("free", "abandon", "give_up", "attach")
+OF_OTHERS = ("free", "abandon", "give_up", "resend", "attach")
 ENDINGS: dict[str, Ended] = {
     "refused": refused(),
     "rejected": rejected(),
@@ -105,6 +105,8 @@ class Play:
                 await self.lab.abandon(self.task)
             case "give_up":
                 await self.lab.tasks.give_up(self.task)
+            case "resend":
+                await self.lab.tasks.resend(self.task)
             case _:
                 await self.lab.tasks.attach(self.task, "run_attached")
 

@@ -77,21 +77,19 @@ class FakeTasks:
                 self.release(record)
             else:
                 self._free_unsure(record)
-        return [
-            Freed(TaskId(r["_id"]), SessionId(r["sessionId"]), Provider(r["provider"]), TaskStatus(r["status"]))
-            for r in expired
-        ]
+        return [Freed(TaskId(r["_id"]), SessionId(r["sessionId"]), TaskStatus(r["status"])) for r in expired]
 
     async def due(self, limit: int) -> list[Record]:
         now = self.clock.now()
         found = [r for r in self.records.values() if r["announceAt"] is not None and r["announceAt"] <= now]
         return copy.deepcopy(sorted(found, key=lambda record: record["announceAt"])[:limit])
 
-    async def announced(self, task_id: TaskId, at: datetime, again_seconds: float) -> bool:
+    async def announced(self, task_id: TaskId, at: datetime) -> bool:
         record = self.records[task_id]
         if record["announceAt"] != at:
             return False
-        record |= {"announceAt": self._in(again_seconds), "announced": record["announced"] + 1}
+        pause = 5 * 2 ** min(max(record["announced"] - 1, 0), 4)
+        record |= {"announceAt": self._in(pause), "announced": record["announced"] + 1}
         return True
 
     async def finished_between(self, start: datetime, end: datetime) -> AsyncIterator[SessionId]:
@@ -105,6 +103,13 @@ class FakeTasks:
         if record["status"] != TaskStatus.OUTCOME_UNKNOWN:
             return False
         self.finish(record, TaskStatus.FAILED, error="OutcomeUnknown")
+        return True
+
+    async def resend(self, task_id: TaskId) -> bool:
+        record = self.records[task_id]
+        if record["status"] != TaskStatus.OUTCOME_UNKNOWN:
+            return False
+        self.finish(record, TaskStatus.FAILED, error="ResendAsked")
         return True
 
     async def attach(self, task_id: TaskId, run_id: str) -> bool:
@@ -224,7 +229,7 @@ class FakeLedger:
         record["leaseUntil"] = self.tasks.now_in(LEASE_SECONDS)
         self._replied("claim")
         self.held[task_id] = record["epoch"]
-        return _claim(record)
+        return _claim(record, self.tasks.clock.now())
 
     async def answer_from_cache(self, task_id: TaskId) -> bool:
         self._called("answer_from_cache")
@@ -333,7 +338,10 @@ class FakeLedger:
                 record |= {"notBefore": later, "announceAt": later, "announced": 0}
                 return False
             record["status"] = TaskStatus.PROCESSING
-            record["submissions"].append({"epoch": record["epoch"] + 1, "outcome": "pending", "billed": 0})
+            sent = self.tasks.clock.now()
+            record["submissions"].append(
+                {"epoch": record["epoch"] + 1, "sentAt": sent, "outcome": "pending", "billed": 0}
+            )
             record["buying"] = self._shares
         record |= {"worker": self.worker, "epoch": record["epoch"] + 1, "announceAt": None}
         return True
@@ -395,16 +403,18 @@ def count_up(record: Record) -> None:
     record["billed"] = sum(submission["billed"] for submission in record["submissions"])
 
 
-def _claim(record: Record) -> Claim:
+def _claim(record: Record, now: datetime) -> Claim:
     outcomes = outcomes_of(record)
     run_id: str | None = record["runId"]
     brought_it = [s["epoch"] for s in record["submissions"] if run_id is not None and s.get("runId") == run_id]
+    number = brought_it[-1] if brought_it else record["submissions"][-1]["epoch"]
+    sent: datetime = submission_of(record, number)["sentAt"]
     return Claim(
         task_id=TaskId(record["_id"]),
         session_id=record["sessionId"],
         provider=Provider(record["provider"]),
         epoch=record["epoch"],
-        submission=brought_it[-1] if brought_it else record["submissions"][-1]["epoch"],
+        submission=number,
         attempt=sum(1 for outcome in outcomes if outcome != "not_sent"),
         run_id=run_id,
         request=copy.deepcopy(record["request"]),
@@ -412,6 +422,7 @@ def _claim(record: Record) -> Claim:
         policy=record["onUnknown"],
         cap=record["cap"],
         hint=record.get("hint", ""),
+        run_age_seconds=(now - sent).total_seconds() if run_id is not None else 0.0,
         claimed_at=time.monotonic(),
     )
 
@@ -421,6 +432,7 @@ def _outcome(record: Mapping[str, Any]) -> Outcome:
         status=record["status"],
         result=record.get("result"),
         error=record.get("error") or "",
+        resend=record.get("error") == "ResendAsked",
         billed=Micros(record["billed"]),
         saved=Micros(record.get("saved", 0)),
         finished_at=record["finishedAt"],

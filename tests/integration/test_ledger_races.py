@@ -13,7 +13,7 @@ from ekiden.store.tasks import TaskStore
 from tests.contract.ledger_contract import ASK, LEASE_OVER, RESEND, answer, claimed, rejected
 from tests.contract.ledger_interleavings import WORKERS, Deed, Play, Watch, deeds, play
 from tests.contract.test_ledger import FakeLab
-from tests.contract.test_ledger_interleavings import LATE
+from tests.contract.test_ledger_interleavings import LATE, LATE_FOR_A_RESEND
 from tests.integration.mongo_lab import MongoLab
 
 RACES = 30
@@ -52,6 +52,7 @@ async def test_the_real_ledger_does_what_the_fake_does_where_a_resend_is_allowed
 @settings(max_examples=60, deadline=None, suppress_health_check=SLOW_AND_SHARED)
 @given(sequence=deeds)
 @example(sequence=LATE)
+@example(sequence=LATE_FOR_A_RESEND)
 async def test_the_real_ledger_does_what_the_fake_does_where_a_person_is_asked(
     lab: MongoLab, sequence: list[Deed]
 ) -> None:
@@ -141,6 +142,24 @@ async def test_a_result_and_a_failure_at_once_leave_one_of_them(lab: MongoLab) -
         view = await lab.view(task)
         assert view.status in {"COMPLETED", "FAILED"}
         assert view.billed == 600
+
+
+@pytest.mark.parametrize("evidence", ["run id", "answer"])
+async def test_a_resend_and_late_evidence_at_once_leave_one_of_them(lab: MongoLab, evidence: str) -> None:
+    """Whichever comes first: the search is sent again, or its answer is taken, never both."""
+    for _ in range(RACES):
+        one, task = lab.worker("one"), await lab.order()
+        late = await claimed(one, task)
+        await lab.later(LEASE_OVER)
+        await lab.free()
+        came = one.submitted(late, "run_late") if evidence == "run id" else one.complete(late, answer(700))
+        asked, _ = await asyncio.gather(lab.tasks.resend(task), came)
+
+        outcome = await lab.outcome(task)
+        taken = outcome.status in {"SUBMITTED", "COMPLETED"}
+        assert asked != taken
+        assert outcome.resend == asked
+        assert evidence == "answer" or (await lab.view(task)).submissions[0][3] == "run_late"
 
 
 async def test_twenty_identical_searches_at_once_are_bought_once(lab: MongoLab) -> None:

@@ -1,6 +1,7 @@
 """The reconciler on a real broker and database: each repair alone, with time moved instead of waited for."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,27 +11,32 @@ from uuid import uuid4
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from ekiden.broker.publisher import Publisher
+from ekiden.broker.queue_depth import QueueDepth
 from ekiden.broker.topology import QUEUES, TASK_QUEUES
 from ekiden.clock import DatabaseClock
 from ekiden.domain.ids import Micros, SessionId, TaskId
-from ekiden.domain.messages import Start
+from ekiden.domain.messages import Cancel, Start
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import Money, Session, Status, WaitingReason
+from ekiden.errors import Unreachable
 from ekiden.relay import Relay
 from ekiden.retry import UnknownOutcome
 from ekiden.stamp import Stamp
 from ekiden.store.database import Database
 from ekiden.store.drafts import DraftStore
 from ekiden.store.ledger import MongoLedger
+from ekiden.store.providers import Breakers, ProviderStates
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
 from ekiden.store.workflows import WorkflowStore
 from ekiden.worker.lease import LEASE_SECONDS
 from ekiden.worker.ledger import Completed, Ended, Usage
-from ekiden_orchestrator.queues import QueueDepth
-from ekiden_orchestrator.reconciler import INTERRUPTED_SECONDS, Reconciler
+from ekiden_orchestrator.reconciler import INTERRUPTED_SECONDS, LONGEST_PAUSE_SECONDS, Reconciler
+from ekiden_orchestrator.sweep import Sweep
 from tests.fakes.workflow import ANSWERS, small_package
 from tests.integration.conftest import Infra
 
@@ -71,14 +77,16 @@ class Site:
     clock: HandClock
     id: SessionId
 
-    def reconciler(self, *, sweeps: bool = False, starting: bool = False) -> Reconciler:
-        """One that has been passing for a while, and whose sweep is not due, unless said otherwise."""
-        made = Reconciler(self.sessions, self.tasks, self.relay, self.publisher, self.queues, self.clock)
+    def reconciler(self, *, starting: bool = False) -> Reconciler:
+        """One that has been passing for a while, unless said otherwise."""
+        states = ProviderStates(self.database)
+        made = Reconciler(self.sessions, self.tasks, states, self.relay, self.publisher, self.queues, self.clock)
         if not starting:
             made._passed = self.clock.monotonic()
-        if not sweeps:
-            made._swept = self.clock.monotonic()
         return made
+
+    async def sweep(self) -> None:
+        await Sweep(self.sessions, self.tasks, self.relay, self.clock).sweep()
 
     async def pass_once(self) -> None:
         await self.reconciler().pass_once()
@@ -134,7 +142,7 @@ class Site:
     async def announced(self, provider: Provider) -> int:
         """How many messages wait for workers of a provider, of this session or not."""
         self.queues._known.clear()
-        return await self.queues.ready(TASK_QUEUES[provider])
+        return (await self.queues.depth(TASK_QUEUES[provider])).ready
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +162,7 @@ async def site(database: Database, broker: tuple[Publisher, QueueDepth, Abstract
     sessions, tasks, workflows = SessionStore(database), TaskStore(database), WorkflowStore(database, POLICIES)
     clock = HandClock(database.clock)
     relay = Relay(sessions, tasks, DraftStore(database), workflows, publisher, clock, POLICIES)
-    for left_over in ("sessions", "tasks"):
+    for left_over in ("sessions", "tasks", "providers"):
         await database.journaled(left_over).delete_many({})
     made = Site(database, channel, publisher, queues, relay, sessions, tasks, clock, SessionId(f"ses_{uuid4().hex}"))
     await made.empty_queues()
@@ -254,8 +262,8 @@ async def test_a_task_whose_time_has_come_is_announced_once_though_two_reconcile
     await site.later(31)
     both, due = asyncio.Barrier(2), site.tasks.due
 
-    async def seen_by_both(limit: int) -> list[dict[str, Any]]:
-        found = await due(limit)
+    async def seen_by_both(*asked: Any) -> list[dict[str, Any]]:
+        found = await due(*asked)
         await both.wait()
         return found
 
@@ -374,6 +382,34 @@ async def test_a_reconciler_that_was_interrupted_waits_one_lease_before_it_frees
     assert (await site.document(task))["status"] == "QUEUED"
 
 
+async def test_a_long_repair_is_no_interruption_and_keeps_no_lease_waiting(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = (await site.session()).waits_for[0]
+    assert await site.worker(GPT, "dead").claim(task)
+    await site.later(LEASE_OVER)
+    reconciler, busy, done = site.reconciler(), asyncio.Event(), asyncio.Event()
+
+    async def look_long() -> None:
+        busy.set()
+        await done.wait()
+
+    monkeypatch.setattr(reconciler, "_look_at_what_moved", look_long)
+    repairing = asyncio.create_task(reconciler.repair_forever())
+    await busy.wait()
+    site.clock.reading += INTERRUPTED_SECONDS - 1  # the frees go on beside it, each in time
+    reconciler._passed = site.clock.reading
+    freeing = asyncio.create_task(reconciler.free_forever())
+    async with asyncio.timeout(60):
+        while (await site.document(task))["status"] != "QUEUED":  # noqa: ASYNC110 - the database is another process
+            await asyncio.sleep(0.01)
+    assert not done.is_set()
+
+    for loop in (repairing, freeing):
+        loop.cancel()
+    await asyncio.gather(repairing, freeing, return_exceptions=True)
+
+
 async def test_a_session_that_cannot_be_looked_at_holds_up_no_other(site: Site) -> None:
     broken = replace(await site.session(), id=SessionId(f"ses_{uuid4().hex}"), workflow="gone@1")
     waiting = replace(
@@ -385,7 +421,8 @@ async def test_a_session_that_cannot_be_looked_at_holds_up_no_other(site: Site) 
     await site.answer((await site.session()).waits_for[0], GPT, ANSWERS["questions"])
     await site.later(SETTLED)
 
-    await site.reconciler(sweeps=True).pass_once()
+    await site.pass_once()
+    await site.sweep()
 
     assert (await site.session()).status is Status.EXECUTING
 
@@ -396,7 +433,7 @@ async def test_a_sweep_finds_what_moved_before_anybody_looked(site: Site) -> Non
     await site.pass_once()
     assert (await site.session()).status is Status.THINKING
 
-    await site.reconciler(sweeps=True).pass_once()
+    await site.sweep()
 
     assert (await site.session()).status is Status.EXECUTING
 
@@ -405,7 +442,162 @@ async def test_a_pass_over_a_session_in_order_changes_nothing(site: Site) -> Non
     await site.later(SETTLED)
     before = await site.sessions.document(site.id)
 
-    await site.reconciler(sweeps=True).pass_once()
+    await site.pass_once()
+    await site.sweep()
 
     assert await site.sessions.document(site.id) == before
     assert await site.announced(GPT) == 1
+
+
+# ── stalls ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def repairs(cause: str) -> float:
+    return REGISTRY.get_sample_value("ekiden_reconciler_repairs_total", {"cause": cause}) or 0.0
+
+
+async def test_a_session_that_stalled_is_resumed_counted_and_logged_with_the_doctors_sentence(site: Site) -> None:
+    await site.answer((await site.session()).waits_for[0], GPT, ANSWERS["questions"])
+    await site.later(121)
+    before = repairs("stalled")
+
+    with capture_logs() as logs:
+        await site.sweep()
+
+    assert (await site.session()).status is Status.EXECUTING
+    assert repairs("stalled") == before + 1
+    assert REGISTRY.get_sample_value("ekiden_sessions_stalled") == 1
+    entry = next(entry for entry in logs if entry["event"] == "session_stalled")
+    assert entry["session_id"] == site.id
+    assert "Every answer is there, and nothing has moved since" in entry["cause"]
+    await site.sweep()
+    assert REGISTRY.get_sample_value("ekiden_sessions_stalled") == 0
+
+
+async def test_a_session_under_way_that_waits_for_nothing_is_resumed(site: Site) -> None:
+    rows = site.database.journaled("sessions")
+    await rows.update_one({"_id": site.id}, {"$set": {"steps.1T.tasks": [], "reserved": []}})
+    await site.later(121)
+    before = repairs("stalled")
+
+    await site.sweep()
+
+    assert (await site.session()).waits_for == (f"{site.id}.1T.g2.0",)
+    assert repairs("stalled") == before + 1
+
+
+async def test_a_session_that_moved_a_minute_ago_has_not_stalled(site: Site) -> None:
+    await site.answer((await site.session()).waits_for[0], GPT, ANSWERS["questions"])
+    await site.later(60)
+    stalled, not_applied = repairs("stalled"), repairs("not_applied")
+
+    await site.sweep()
+
+    assert (repairs("stalled"), repairs("not_applied")) == (stalled, not_applied + 1)
+
+
+async def test_a_sweep_abandons_what_nobody_waits_for_any_more(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = (await site.session()).waits_for[0]
+
+    async def died_before(*_: object, **__: object) -> None:
+        raise Unreachable("the gateway died between saving and abandoning")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.tasks, "abandon", died_before)
+        await site.relay.say(site.id, lambda _: Cancel(site.clock.now()))
+    assert (await site.document(task))["status"] == "QUEUED"
+
+    await site.sweep()
+
+    assert (await site.document(task))["status"] == "CANCELLED"
+    await site.sweep()
+    assert not (await site.session()).money.reserved
+
+
+async def test_a_sweep_over_more_than_a_batch_repairs_every_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ekiden_orchestrator.sweep.BATCH", 2)
+    first = await site.session()
+    others = [SessionId(f"ses_{uuid4().hex}") for _ in range(4)]
+    for other in others:
+        await site.sessions.create(
+            Session(other, "me", first.workflow, {"theme": "tea"}, "en", site.clock.now(), Money(Micros(10_000_000)))
+        )
+        await site.relay.say(other, lambda _: Start(site.clock.now()))
+    await site.database.journaled("tasks").delete_many({})
+
+    await site.sweep()
+
+    assert len(await site.tasks.existing([TaskId(f"{session}.1T.g1.0") for session in [site.id, *others]])) == 5
+
+
+# ── announcing ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_a_closed_provider_could_only_hold_is_told_of_when_it_opens(site: Site) -> None:
+    await site.empty_queues()
+    await site.later(SETTLED)
+    breakers = Breakers(site.database)
+    await breakers.open(GPT, "a test")
+    for _ in range(3):
+        await site.pass_once()
+    assert await site.announced(GPT) == 0
+    assert (await site.document((await site.session()).waits_for[0]))["announced"] == 1
+
+    await breakers.close(GPT)
+    await site.pass_once()
+
+    assert await site.announced(GPT) == 1
+
+
+async def test_a_run_of_a_closed_provider_is_collected_all_the_same(site: Site) -> None:
+    tasks = await site.reach_searches()
+    dead = site.worker(SEARCH, "dead")
+    claim = await dead.claim(tasks[0])
+    assert claim is not None
+    await dead.submitted(claim, "run_1")
+    await dead.let_go(claim)
+    await site.empty_queues()
+    await Breakers(site.database).open(SEARCH, "a test")
+    await site.later(SETTLED)
+
+    await site.pass_once()
+
+    assert await site.announced(SEARCH) == 1
+
+
+async def test_a_task_whose_message_a_waiting_worker_holds_is_told_of_less_and_less_often(site: Site) -> None:
+    """Nobody can see from outside what a worker holds: its queue is empty, as if the message were lost."""
+    task, told = (await site.session()).waits_for[0], 0
+    for _ in range(70):
+        await site.empty_queues()
+        await site.later(1)
+        await site.pass_once()
+        told += await site.announced(GPT)
+
+    assert told <= 5, "at most after 5, 10, 20 and 40 seconds, and once more for a slow machine"
+    assert (await site.document(task))["announced"] == 1 + told
+
+
+async def test_the_reconciler_sleeps_until_something_is_due_and_never_long(site: Site) -> None:
+    reconciler = site.reconciler()
+    assert await reconciler.pause_seconds(()) == LONGEST_PAUSE_SECONDS, "the next telling is five seconds away"
+
+    await site.later(3.5)
+
+    assert 0 < await reconciler.pause_seconds(()) < 1.7
+
+
+async def test_without_a_broker_the_repairs_that_need_none_are_made(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.answer((await site.session()).waits_for[0], GPT, ANSWERS["questions"])
+    await site.later(SETTLED)
+
+    async def away(_: Provider) -> bool:
+        raise Unreachable("the broker does not answer")
+
+    monkeypatch.setattr(site.queues, "is_empty", away)
+    with contextlib.suppress(Unreachable):
+        await site.pass_once()
+
+    assert (await site.session()).status is Status.EXECUTING

@@ -173,7 +173,9 @@ async def test_sessions_are_found_by_when_they_moved_and_by_their_retry(database
     assert session.id in moved
     assert session.id in await store.retries_due(NOW)
     assert session.id not in await store.retries_due(datetime(2026, 1, 1, tzinfo=UTC))
-    assert session.id in [found.id async for found in store.moving()]
+    assert await store.next_retry(datetime(2026, 1, 1, tzinfo=UTC)) is not None
+    assert session.id in await store.moving()
+    assert [found.id for found in await store.loaded([session.id])] == [session.id]
 
 
 async def test_drafts_created_twice_keep_what_a_person_made_of_them(database: Database) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from ekiden.domain.decider import Situation, decide, situation
 from ekiden.domain.diagnosis import Diagnosis, diagnose
+from ekiden.domain.forecast import forecast
 from ekiden.domain.ids import Micros, Position, SessionId, Step, TaskId, TaskName
 from ekiden.domain.messages import (
     Cancel,
@@ -25,7 +27,7 @@ from ekiden.domain.messages import (
 )
 from ekiden.domain.plan import Plan, Provider
 from ekiden.domain.progress import Verdict
-from ekiden.domain.remedies import TaskFact, Verb, needed_budget
+from ekiden.domain.remedies import QueueFact, TaskFact, Verb, needed_budget
 from ekiden.domain.session import Money, Session, Wishes
 from ekiden.retry import UnknownOutcome
 from tests.fakes.workflow import ANSWERS, small_package
@@ -206,9 +208,172 @@ def test_a_task_queued_long_asks_for_workers() -> None:
 def test_a_session_whose_answers_are_all_there_has_stalled() -> None:
     session = replace(started(), moved_at=NOW - timedelta(minutes=3))
     task = fact(session.waits_for[0], TaskStatus.COMPLETED)
+    assert examined(session, task).stalled
     assert "reconciler" in examined(session, task).issues[0]
     fresh = replace(session, moved_at=NOW)
     assert examined(fresh, task).is_healthy
+    assert not examined(fresh, task).stalled
+
+
+def test_a_session_that_waits_for_nothing_has_stalled() -> None:
+    session = replace(started(), moved_at=NOW - timedelta(minutes=3))
+    session = replace(session, steps={"1T": replace(session.current, tasks=())})
+    found = examined(session)
+    assert found.stalled
+    assert "Nothing is under way that could answer" in found.issues[0]
+
+
+@pytest.mark.parametrize("where", [where for where in Situation if where is not Situation.ACTIVE])
+def test_only_a_session_under_way_can_stall(where: Situation) -> None:
+    assert not examined(replace(WALK[where], moved_at=NOW - timedelta(days=9))).stalled
+
+
+# ── evidence: everything a session under way can wait for has its sentence ───────────────────────────────
+
+
+BUSY = {Provider.GPT: QueueFact(3, 2), Provider.PERPLEXITY: QueueFact(3, 2)}
+NOBODY = {Provider.GPT: QueueFact(3, 0), Provider.PERPLEXITY: QueueFact(3, 0)}
+AWAY: dict[Provider, QueueFact | None] = {Provider.GPT: None, Provider.PERPLEXITY: None}
+HELD = {Provider.PERPLEXITY: "its breaker is open since 2026-11-22T09:00:00Z: QuotaExhausted: nothing is left"}
+COOLING = {Provider.PERPLEXITY: "it cools down until 2026-11-22T09:31:00Z"}
+SOON = NOW + timedelta(seconds=6)
+PAST = NOW - timedelta(seconds=3)
+LONG_AGO = NOW - timedelta(minutes=5)
+
+Sentence = tuple[dict[str, Any], dict[str, Any], bool, str]
+SENTENCES: dict[str, Sentence] = {
+    "queued": ({}, {"queues": BUSY}, True, "Queued since 2026-11-22T09:30:00Z for attempt 1."),
+    "no worker": (
+        {},
+        {"queues": NOBODY},
+        False,
+        "No perplexity-worker is running: 3 messages wait and nobody consumes.",
+    ),
+    "one message, no worker": (
+        {},
+        {"queues": {Provider.PERPLEXITY: QueueFact(1, 0)}},
+        False,
+        "No perplexity-worker is running: 1 message waits and nobody consumes.",
+    ),
+    "no worker to collect": (
+        {"status": TaskStatus.SUBMITTED, "run_id": "run_1"},
+        {"queues": NOBODY},
+        False,
+        "No perplexity-worker is running",
+    ),
+    "broker away": ({}, {"queues": AWAY}, False, "The broker does not answer: what is queued is stored"),
+    "breaker open": ({}, {"held": HELD}, False, "Calls to perplexity are held back: its breaker is open"),
+    "cooling down": ({}, {"held": COOLING}, False, "Calls to perplexity are held back: it cools down until"),
+    "behind others": (
+        {"since": LONG_AGO},
+        {"queues": BUSY},
+        False,
+        "is queued since 2026-11-22T09:25:00Z: 3 messages wait for 2 perplexity-workers.",
+    ),
+    "an identical search": (
+        {"not_before": SOON, "twin": TaskId("ses_x.1E.g1.0")},
+        {"queues": BUSY},
+        True,
+        "ses_x.1E.g1.0 is buying the same search, and its answer will do for both.",
+    ),
+    "a retry": (
+        {"not_before": SOON, "error": "RateLimited", "message": "slow down", "attempt": 2},
+        {"queues": BUSY},
+        False,
+        "is tried again at 2026-11-22T09:30:06Z after RateLimited: slow down.",
+    ),
+    "its turn": ({"not_before": SOON}, {"queues": BUSY}, True, "for attempt 1, not before 2026-11-22T09:30:06Z."),
+    "sent": (
+        {"status": TaskStatus.PROCESSING, "worker": "perplexity-a-1", "lease_until": SOON, "attempt": 1},
+        {},
+        True,
+        "Attempt 1, sent by perplexity-a-1 since 2026-11-22T09:30:00Z; "
+        "its lease holds until 2026-11-22T09:30:06Z, for 6 s more.",
+    ),
+    "collected": (
+        {"status": TaskStatus.SUBMITTED, "worker": "perplexity-a-1", "lease_until": SOON, "run_id": "run_1"},
+        {},
+        True,
+        "Run run_1, attempt 0, collected by perplexity-a-1",
+    ),
+    "lease ran out": (
+        {"status": TaskStatus.PROCESSING, "worker": "perplexity-a-1", "lease_until": PAST},
+        {},
+        False,
+        "ran out at 2026-11-22T09:29:57Z: the reconciler takes it from its worker.",
+    ),
+    "lease taken over, run kept": (
+        {"status": TaskStatus.SUBMITTED, "run_id": "run_1"},
+        {},
+        True,
+        "Run run_1, accepted by the provider since 2026-11-22T09:30:00Z, waits for a worker to collect it.",
+    ),
+    "lease taken over, sent again": (
+        {"error": "OutcomeUnknown", "message": "the worker that sent it stopped", "attempt": 1},
+        {},
+        True,
+        "for attempt 2 after OutcomeUnknown: the worker that sent it stopped.",
+    ),
+    "unknown beside others": (
+        {"status": TaskStatus.OUTCOME_UNKNOWN, "attempt": 1, "message": "cut"},
+        {},
+        True,
+        "Attempt 1 may have been bought at 2026-11-22T09:30:00Z, 0.05 USD at risk: cut.",
+    ),
+    "failed beside others": (
+        {"status": TaskStatus.FAILED, "attempt": 1, "error": "RunFailed", "message": "no"},
+        {},
+        True,
+        "Failed at 2026-11-22T09:30:00Z after 1 attempt: RunFailed: no.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SENTENCES)
+def test_everything_a_task_can_wait_for_has_its_sentence(case: str) -> None:
+    of_task, of_world, healthy, sentence = SENTENCES[case]
+    session = searching()
+    first, *others = session.waits_for
+    siblings = [fact(task, TaskStatus.SUBMITTED, worker="w", lease_until=SOON) for task in others]
+    found = examined(session, fact(first, **of_task), *siblings, **of_world)
+    says = [*found.issues, *(item.says for item in found.evidence)]
+    assert any(sentence in said for said in says), says
+    assert found.is_healthy is healthy
+    assert not any("None" in said or "\n" in said or not said.endswith(".") for said in says), says
+
+
+@pytest.mark.parametrize("status", TaskStatus)
+def test_every_status_of_a_task_but_its_success_is_evidence(status: TaskStatus) -> None:
+    session = searching()
+    found = examined(session, fact(session.waits_for[0], status))
+    named = [item for item in found.evidence if item.subject == session.waits_for[0]]
+    assert len(named) == (0 if status is TaskStatus.COMPLETED else 1)
+
+
+def test_the_money_at_risk_is_that_of_the_unknown_outcomes() -> None:
+    session = WALK[Situation.UNKNOWN]
+    lost = fact(session.waits_for[0], TaskStatus.OUTCOME_UNKNOWN)
+    assert examined(session, lost).at_risk == 50_000
+    assert examined(searching()).at_risk == 0
+
+
+def test_what_the_cache_answers_costs_and_takes_nothing() -> None:
+    decision = decide(WALK[Situation.APPROVAL], Continue(NOW), PLAN)
+    hits = {order.id: Micros(700) for order in decision.tasks[:2]}
+    found = forecast(decision, PLAN, MEDIANS, hits)
+    assert (found.cached, found.saved, found.now.calls) == (2, 1400, {Provider.PERPLEXITY: 1})
+    assert (found.now.at_most, found.now.seconds) == (50_000, 70.0)
+    assert found.to_end.calls == {Provider.PERPLEXITY: 1, Provider.GPT: 3}
+    everything = forecast(decision, PLAN, MEDIANS, {order.id: Micros(700) for order in decision.tasks})
+    assert (everything.now.calls, everything.now.seconds, everything.to_end.seconds) == ({}, 0.0, 6.0)
+
+
+def test_a_retry_forecasts_only_the_calls_that_are_made_again() -> None:
+    session = answered(searching(), t0=PASSING, t1=PASSING)
+    assert situation(session) is Situation.RETRY
+    found = forecast(decide(session, Retry(NOW), PLAN), PLAN, MEDIANS)
+    assert found.now.calls == {Provider.PERPLEXITY: 2}
+    assert found.to_end.calls == {Provider.PERPLEXITY: 2, Provider.GPT: 3}
 
 
 def test_a_gate_before_a_fan_out_shows_questions_and_price() -> None:
@@ -216,10 +381,10 @@ def test_a_gate_before_a_fan_out_shows_questions_and_price() -> None:
     assert "“What about 0?”; “What about 1?”; “What about 2?”" in found.summary
     assert "3 × 0.05 USD = 0.15 USD" in found.summary
     assert "about 70 s" in found.summary
-    forecast = found.actions[0].forecast
-    assert forecast is not None
-    assert len(forecast.tasks) == 3
-    assert (forecast.now.seconds, forecast.to_end.seconds) == (70.0, 76.0)
+    costs = found.actions[0].forecast
+    assert costs is not None
+    assert len(costs.tasks) == 3
+    assert (costs.now.seconds, costs.to_end.seconds) == (70.0, 76.0)
 
 
 def test_a_small_budget_says_what_is_needed_and_what_is_free() -> None:
@@ -247,14 +412,14 @@ def test_a_retry_says_when() -> None:
 def test_a_failure_says_why_and_what_a_retry_costs() -> None:
     found = examined(WALK[Situation.FAILED], medians=MEDIANS)
     assert "RequestRejected: no" in found.summary
-    forecast = found.actions[0].forecast
-    assert forecast is not None
-    assert (forecast.reserved, forecast.now.seconds) == (Micros(60_000), 2.0)
+    costs = found.actions[0].forecast
+    assert costs is not None
+    assert (costs.reserved, costs.now.seconds) == (Micros(60_000), 2.0)
 
 
 def test_a_restart_keeps_what_came_before() -> None:
     actions = {action.verb: action for action in examined(WALK[Situation.COMPLETED]).actions}
-    forecast = actions[Verb.RESTART_PHASE].forecast
-    assert forecast is not None
-    assert forecast.kept == ("1.THINK", "1.EXECUTE", "1.INTEGRATE")
-    assert forecast.to_end.calls == {Provider.GPT: 2}
+    costs = actions[Verb.RESTART_PHASE].forecast
+    assert costs is not None
+    assert costs.kept == ("1.THINK", "1.EXECUTE", "1.INTEGRATE")
+    assert costs.to_end.calls == {Provider.GPT: 2}

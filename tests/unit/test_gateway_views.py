@@ -11,6 +11,7 @@ from ekiden.domain.ids import Micros, SessionId, TaskId
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import Money, Session
 from ekiden.retry import UnknownOutcome
+from ekiden.store.task_facts import read_fact
 from ekiden_gateway import items, listing
 from ekiden_gateway.models import forecast, health, parts, requests, sessions
 from ekiden_gateway.models.wire import micros, usd
@@ -110,8 +111,8 @@ def test_a_fact_is_dated_by_what_happened_last() -> None:
     late = AT.replace(hour=10)
     submission = {"epoch": 1, "sentAt": late, "outcome": "accepted"}
     running = a_task(status="SUBMITTED", finishedAt=None, submissions=[submission])
-    assert tasks.fact(running).since == late
-    assert tasks.fact(a_task(status="QUEUED", finishedAt=None)).since == AT
+    assert read_fact(running).since == late
+    assert read_fact(a_task(status="QUEUED", finishedAt=None)).since == AT
 
 
 def test_a_draft_keeps_its_fields_and_its_mark() -> None:

@@ -14,7 +14,7 @@ from ekiden.broker.publisher import Announcer
 from ekiden.clock import Clock
 from ekiden.crashpoints import reach
 from ekiden.domain.decider import decide
-from ekiden.domain.ids import Micros, Position, SessionId, Step, TaskId, TaskName
+from ekiden.domain.ids import NOTHING, Micros, Position, SessionId, Step, TaskId, TaskName
 from ekiden.domain.messages import Look, Message, Outcome
 from ekiden.domain.plan import Provider
 from ekiden.domain.progress import Decision, Order, Verdict, abandoned, orders
@@ -30,7 +30,7 @@ from ekiden.metrics import (
     STEP_SECONDS,
 )
 from ekiden.store.drafts import DraftStore
-from ekiden.store.sessions import SessionStore
+from ekiden.store.sessions import Idempotency, SessionStore
 from ekiden.store.tasks import NewTask, TaskStore
 from ekiden.workflow.drafts import make_drafts
 from ekiden.workflow.package import Policies, Workflow
@@ -56,19 +56,25 @@ class Relay:
     clock: Clock
     policies: Policies
 
-    async def say(self, session_id: SessionId, make: MakeMessage) -> Decision | None:
+    async def say(
+        self, session_id: SessionId, make: MakeMessage, known_as: Idempotency | None = None
+    ) -> Decision | None:
         """Say something to a session, and send what follows. None when there is no such session.
 
-        Whoever loses the race for a version loads and decides again: a conflict costs one more round.
-        Raises Unreachable when the database is away: then nothing, or all of the decision, is stored.
+        Whoever loses the race for a version loads and decides again: a conflict costs one more round. What moved the
+        session under the same idempotency key before is a repeat: it is looked for behind the load, so that whoever
+        says it at the same time has either been seen or wins the race for the version.
+        Raises Unreachable when the database is away: then nothing, or all of the decision, is stored; and KeyReused.
         """
         while (session := await self.sessions.load(session_id)) is not None:
+            if known_as is not None and await self.sessions.said_before(session_id, known_as):
+                return Decision(Verdict.REPEAT, session)
             workflow = await self.workflows.compiled(session.workflow)
             message = make(session)
             decision = decide(session, message, workflow.plan)
             if decision.verdict is not Verdict.MOVED:
                 return decision
-            saved = await self._save(session, decision, message, workflow)
+            saved = await self._save(session, decision, message, workflow, known_as)
             if saved is not None:
                 _count(session, decision)
                 await self._send(saved, decision, workflow)
@@ -78,15 +84,22 @@ class Relay:
             CAS_CONFLICTS.inc()
         return None
 
-    async def look(self, session_id: SessionId, *, late_bills: bool = False) -> Decision | None:
+    async def look(
+        self, session_id: SessionId, *, late_bills: bool = False, known_as: Idempotency | None = None
+    ) -> Decision | None:
         """Compare a session with the ledger, and move it when all that it waits for has ended.
 
         `late_bills` looks at settled tasks too: one of them may have been booked again by an answer that came late.
+        `known_as` is kept with the move, when a person's word on a task is what led to it.
         """
         session = await self.sessions.load(session_id)
-        return await self.look_at(session, late_bills=late_bills) if session is not None else None
+        if session is None:
+            return None
+        return await self.look_at(session, late_bills=late_bills, known_as=known_as)
 
-    async def look_at(self, session: Session, *, late_bills: bool = False) -> Decision | None:
+    async def look_at(
+        self, session: Session, *, late_bills: bool = False, known_as: Idempotency | None = None
+    ) -> Decision | None:
         """The same for a session just loaded; loads again only when somebody else moves it meanwhile."""
         waited = session.waits_for if session.status in ACTIVE else ()
         if not late_bills and len(waited) > 1 and await self.tasks.any_open(waited):
@@ -98,10 +111,10 @@ class Relay:
         decision = decide(session, message, workflow.plan)
         if decision.verdict is not Verdict.MOVED:
             return decision
-        saved = await self._save(session, decision, message, workflow)
+        saved = await self._save(session, decision, message, workflow, known_as)
         if saved is None:
             CAS_CONFLICTS.inc()
-            return await self.look(session.id, late_bills=late_bills)
+            return await self.look(session.id, late_bills=late_bills, known_as=known_as)
         _count(session, decision)
         await self._send(saved, decision, workflow)
         if decision.tasks:
@@ -121,17 +134,28 @@ class Relay:
             await self._order(session, missing, workflow)
         return len(missing)
 
-    async def cached(self, session: Session, position: Position, cache_seconds: float) -> Mapping[str, Micros]:
-        """The searches a step would order now and the cache would answer, with what they cost when bought."""
-        workflow = await self.workflows.compiled(session.workflow)
-        items = workflow.plan.items(position, session.results, session.edited)
-        names = [TaskName(session.id, position, 0, index) for index in range(len(items))]
-        wanted = [
-            self._task(session, Order(name, item, Micros(0)), workflow) for name, item in zip(names, items, strict=True)
-        ]
-        return await self.tasks.bought(session.owner, [task.request_hash for task in wanted], cache_seconds)
+    async def cached(self, session: Session, orders: Sequence[Order], cache_seconds: float) -> Mapping[TaskId, Micros]:
+        """Those of a session's orders that the cache would answer now, with what they cost when they were bought.
 
-    async def _save(self, session: Session, decision: Decision, message: Message, workflow: Workflow) -> Session | None:
+        Of two alike in one order the second is answered by the first.
+        """
+        workflow = await self.workflows.compiled(session.workflow)
+        tasks = [self._task(session, order, workflow) for order in orders]
+        wanted = {task.name.id: task.request_hash for task in tasks if task.request_hash}
+        bought = await self.tasks.bought(session.owner, list(wanted.values()), cache_seconds)
+        hits = {task: bought[asked] for task, asked in wanted.items() if asked in bought}
+        first = {asked: task for task, asked in reversed(wanted.items())}
+        twins = [task for task, asked in wanted.items() if first[asked] != task and cache_seconds > 0]
+        return dict.fromkeys(twins, NOTHING) | hits
+
+    async def _save(
+        self,
+        session: Session,
+        decision: Decision,
+        message: Message,
+        workflow: Workflow,
+        known_as: Idempotency | None,
+    ) -> Session | None:
         """Drafts first: they have ids of their own, so a second writing changes nothing."""
         reach("relay:before_save")
         after = decision.session
@@ -140,7 +164,7 @@ class Relay:
             simulated = await self.tasks.any_simulated(session.id)
             await self.drafts.create(make_drafts(after, workflow), self.clock.now(), simulated=simulated)
             reach("relay:after_drafts")
-        saved = await self.sessions.apply(session, decision, message)
+        saved = await self.sessions.apply(session, decision, message, known_as)
         reach("relay:after_session_saved")
         return saved
 

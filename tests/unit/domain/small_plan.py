@@ -78,6 +78,11 @@ def unknown(*, billed: int = 60) -> Outcome:
     return Outcome(TaskStatus.OUTCOME_UNKNOWN, error="OutcomeUnknown", billed=Micros(billed))
 
 
+def resend_asked(*, billed: int = 60) -> Outcome:
+    """What the ledger says once a person wants an unknown outcome sent again."""
+    return Outcome(TaskStatus.FAILED, error="ResendAsked", billed=Micros(billed), may_pass=True, resend=True)
+
+
 def running() -> Outcome:
     return Outcome(TaskStatus.PROCESSING)
 

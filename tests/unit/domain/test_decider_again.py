@@ -1,5 +1,7 @@
 """What the decision does when work is ordered again: retries, shorter prompts, unknown outcomes, restarts."""
 
+from dataclasses import replace
+
 import pytest
 
 from ekiden.domain.decider import Situation, situation
@@ -22,6 +24,7 @@ from tests.unit.domain.small_plan import (
     passing,
     permanent,
     questions,
+    resend_asked,
     running,
     task,
     told,
@@ -185,6 +188,32 @@ def test_a_resend_that_the_budget_stops_has_abandoned_the_old_task_all_the_same(
     story.look({task("1E", 1, 0): unknown(), task("1E", 1, 1): done("b", billed=SEARCH_CAP)})
     decision = story.say(Resend(story.now, task("1E")))
     assert (situation(story.session), decision.abandon) == (Situation.BUDGET, (task("1E"),))
+
+
+def test_a_resend_that_only_the_ledger_knows_of_is_ordered_by_the_next_look() -> None:
+    story = half_unknown()
+    decision = story.look({task("1E", 1, 0): resend_asked(), task("1E", 1, 1): done("b")})
+    assert [order.id for order in decision.tasks] == [task("1E", 2, 0)]
+    assert decision.abandon == (task("1E", 1, 0),)
+
+
+def test_a_resend_is_ordered_although_another_outcome_is_still_unknown() -> None:
+    story = told().searching(2)
+    story.everything(unknown())
+    decision = story.look({task("1E", 1, 0): resend_asked(), task("1E", 1, 1): unknown()})
+    assert [order.id for order in decision.tasks] == [task("1E", 2, 0)]
+
+
+def test_what_a_resent_task_may_have_cost_stays_on_the_bill() -> None:
+    story = half_unknown()
+    story.look({task("1E", 1, 0): resend_asked(billed=60), task("1E", 1, 1): done("b")})
+    assert story.session.money.settled[task("1E", 1, 0)] == 60
+
+
+def test_a_step_under_way_that_waits_for_nothing_is_entered_anew() -> None:
+    story = told()
+    story.session = replace(story.session, steps={"1T": replace(story.session.current, tasks=())})
+    assert [order.id for order in story.look({}).tasks] == [task("1T", 2)]
 
 
 def test_a_task_that_nobody_waits_for_cannot_be_resent() -> None:

@@ -206,13 +206,15 @@ class SessionMachine(RuleBasedStateMachine):
         return sorted(t for t, o in self.world.ledger.items() if o.status is TaskStatus.OUTCOME_UNKNOWN)
 
     @precondition(lambda self: self._unknown())
-    @rule(data=st.data(), gave_up=st.booleans())
-    def an_unknown_outcome_becomes_known(self, data: st.DataObject, gave_up: bool) -> None:
+    @rule(data=st.data(), word=st.sampled_from(["give_up", "resend", "its answer came"]))
+    def an_unknown_outcome_becomes_known(self, data: st.DataObject, word: str) -> None:
         task = data.draw(st.sampled_from(self._unknown()))
-        if gave_up:
-            self.world.ledger[task] = replace(self.world.ledger[task], status=TaskStatus.FAILED)
-        else:
+        ledger = self.world.ledger
+        if word == "its answer came":
             self.world.succeed(task)
+        else:
+            asked = word == "resend"
+            ledger[task] = replace(ledger[task], status=TaskStatus.FAILED, may_pass=asked, resend=asked)
 
     @precondition(lambda self: any(o.status in FINAL for o in self.world.ledger.values()))
     @rule(data=st.data(), more=st.integers(1, 9))

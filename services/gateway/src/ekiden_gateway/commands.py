@@ -1,13 +1,23 @@
 """A person's commands: said to the session through the relay, or with `dryRun` only decided."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 
+from fastapi import Response
+
+from ekiden.broker.topology import TASK_QUEUES
 from ekiden.domain.decider import decide
 from ekiden.domain.diagnosis import Diagnosis, diagnose
-from ekiden.domain.forecast import forecast
+from ekiden.domain.forecast import coming, forecast
 from ekiden.domain.messages import Message
+from ekiden.domain.plan import Provider
 from ekiden.domain.progress import Decision, Verdict
-from ekiden.domain.session import Session
+from ekiden.domain.remedies import QueueFact
+from ekiden.domain.session import ACTIVE, Session
+from ekiden.errors import Unreachable
+from ekiden.store.database import Document
+from ekiden.store.sessions import Idempotency
+from ekiden.store.task_facts import facts
 from ekiden.workflow.package import Workflow
 from ekiden_gateway.models.health import HealthAnswer
 from ekiden_gateway.models.sessions import CommandAnswer, DryRunAnswer
@@ -15,12 +25,30 @@ from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import CONFLICT, UNKNOWN_SESSION, Problem
 from ekiden_gateway.views import forecast as forecasts
 from ekiden_gateway.views import session as views
-from ekiden_gateway.views import tasks
+
+BROKER_SECONDS = 2.0
+MakeMessage = Callable[[Session], Message]
 
 
-async def say(parts: Parts, session: Session, make: Callable[[Session], Message]) -> CommandAnswer:
-    """Say something to a session; answers where it stands then. Raises Problem when the state forbids it."""
-    decision = await parts.relay.say(session.id, make)
+async def hear(
+    parts: Parts,
+    session: Session,
+    make: MakeMessage,
+    response: Response,
+    known_as: Idempotency | None,
+    *,
+    dry_run: bool,
+) -> CommandAnswer | DryRunAnswer:
+    """Do what a person says, or with `dry_run` answer 200 and what it would do."""
+    if not dry_run:
+        return await say(parts, session, make, known_as)
+    response.status_code = 200
+    return await foresee(parts, session, make(session))
+
+
+async def say(parts: Parts, session: Session, make: MakeMessage, known_as: Idempotency | None = None) -> CommandAnswer:
+    """Say something to a session; answers where it stands then. Raises Problem when the state forbids it, KeyReused."""
+    decision = await parts.relay.say(session.id, make, known_as)
     return await answer(parts, session, decision)
 
 
@@ -38,7 +66,9 @@ async def foresee(parts: Parts, session: Session, message: Message) -> DryRunAns
     decision = decide(session, message, workflow.plan)
     if decision.verdict is Verdict.ILLEGAL:
         raise await conflict(parts, session, decision.why)
-    return forecasts.dry_run(decision, forecast(decision, workflow.plan, await parts.medians()))
+    orders = coming(decision, workflow.plan)
+    cached = await parts.relay.cached(decision.session, orders, parts.settings.search_cache_seconds)
+    return forecasts.dry_run(decision, forecast(decision, workflow.plan, await parts.medians(), cached))
 
 
 async def conflict(parts: Parts, session: Session, why: str) -> Problem:
@@ -47,17 +77,18 @@ async def conflict(parts: Parts, session: Session, why: str) -> Problem:
     return Problem(CONFLICT, detail, extra=members)
 
 
-async def examine(parts: Parts, session: Session) -> Diagnosis:
-    """Ask the session doctor."""
+async def examine(parts: Parts, session: Session, ledger: Sequence[Document] | None = None) -> Diagnosis:
+    """Ask the session doctor; `ledger` are the session's tasks, when they have been loaded already."""
     workflow = await workflow_of(parts, session)
-    facts = [tasks.fact(row) for row in await parts.tasks.of_session(session.id)]
+    documents = ledger if ledger is not None else await parts.tasks.of_session(session.id)
     return diagnose(
         session,
-        facts,
+        await facts(parts.tasks, documents),
         workflow.plan,
         parts.database.clock.now(),
         medians=await parts.medians(),
-        held=await parts.held(),
+        held=await parts.providers.held(),
+        queues=await _queues(parts) if session.status in ACTIVE else {},
     )
 
 
@@ -67,3 +98,15 @@ async def health(parts: Parts, session: Session) -> HealthAnswer:
 
 async def workflow_of(parts: Parts, session: Session) -> Workflow:
     return await parts.workflows.compiled(session.workflow)
+
+
+async def _queues(parts: Parts) -> Mapping[Provider, QueueFact | None]:
+    """What waits for the workers of each provider; None while the broker does not answer."""
+    if not parts.publisher.connected:
+        return dict.fromkeys(Provider)
+    try:
+        async with asyncio.timeout(BROKER_SECONDS):
+            states = {provider: await parts.queues.depth(name) for provider, name in TASK_QUEUES.items()}
+    except (Unreachable, TimeoutError):
+        return dict.fromkeys(Provider)
+    return {provider: QueueFact(state.ready, state.consumers) for provider, state in states.items()}

@@ -5,18 +5,23 @@ from pydantic import TypeAdapter
 
 from ekiden.backbone import Backbone
 from ekiden.broker.consumer import Ack
+from ekiden.broker.queue_depth import QueueDepth
 from ekiden.broker.topology import ORCHESTRATOR
 from ekiden.crashpoints import reach
 from ekiden.messages.envelope import TaskCompleted, TaskFailed
 from ekiden.relay import Relay
+from ekiden.store.dead_letters import DeadLetterStore
 from ekiden.store.drafts import DraftStore
+from ekiden.store.providers import ProviderStates
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
 from ekiden.store.workflows import WorkflowStore
+from ekiden_orchestrator import dead_letters
+from ekiden_orchestrator.dead_letters import DeadLetterKeeper
 from ekiden_orchestrator.gauges import Gauges
-from ekiden_orchestrator.queues import QueueDepth
 from ekiden_orchestrator.reconciler import Reconciler
 from ekiden_orchestrator.settings import OrchestratorSettings
+from ekiden_orchestrator.sweep import Sweep
 
 PREFETCH = 64
 TaskEnded = TaskCompleted | TaskFailed
@@ -33,14 +38,24 @@ class Orchestrator:
         sessions, tasks = SessionStore(database), TaskStore(database)
         workflows, drafts = WorkflowStore(database, settings.policies), DraftStore(database)
         self._relay = Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies)
-        self._reconciler = Reconciler(sessions, tasks, self._relay, publisher, self._queues, database.clock)
-        self._gauges = Gauges(sessions, tasks, self._queues)
+        self._reconciler = Reconciler(
+            sessions, tasks, ProviderStates(database), self._relay, publisher, self._queues, database.clock
+        )
+        self._sweep = Sweep(sessions, tasks, self._relay, database.clock)
+        letters = DeadLetterStore(database)
+        self._gauges = Gauges(sessions, tasks, letters, self._queues)
         self._backbone.consumer.subscribe(ORCHESTRATOR, _DECODE.validate_json, self._task_ended, prefetch=PREFETCH)
+        self._backbone.consumer.collect_dead_letters(DeadLetterKeeper(letters).keep, prefetch=dead_letters.PREFETCH)
 
     async def start(self) -> None:
         await self._backbone.connect()
         await self._queues.connect()
-        await self._backbone.work(self._reconciler.run_forever, self._gauges.measure_forever)
+        await self._backbone.work(
+            self._reconciler.free_forever,
+            self._reconciler.repair_forever,
+            self._sweep.run_forever,
+            self._gauges.measure_forever,
+        )
 
     async def ready(self) -> list[str]:
         return await self._backbone.ready()

@@ -126,9 +126,17 @@ def _continue_running(session: Session, message: Continue, plan: Plan) -> Decisi
 
 
 def _look(session: Session, message: Look, plan: Plan) -> Decision:
-    """Settle what ended; if all that the session waits for has ended, or is unknown, go on."""
+    """Settle what ended; if all that the session waits for has ended, or is unknown, go on.
+
+    What a person wants sent again is ordered at once: the gateway that was told may have died behind the ledger's
+    write. A step under way that waits for nothing, which no decision makes, is entered anew.
+    """
+    if not session.waits_for:
+        return enter(session, place(session), message, plan, ())
     settled = replace(session, money=settle(session.money, message.outcomes))
     outcomes = {task: message.outcomes[task] for task in session.waits_for if task in message.outcomes}
+    if resend := tuple(task for task, outcome in outcomes.items() if outcome.resend):
+        return _resend_these(settled, resend, message, plan)
     closed = FINAL | {TaskStatus.OUTCOME_UNKNOWN}
     all_closed = len(outcomes) == len(session.waits_for) and all(o.status in closed for o in outcomes.values())
     unknown = [task for task, o in outcomes.items() if o.status is TaskStatus.OUTCOME_UNKNOWN]
@@ -183,8 +191,7 @@ def _restart(session: Session, message: RestartPhase, plan: Plan) -> Decision:
 def _resend(session: Session, message: Resend, plan: Plan) -> Decision:
     if message.task_id not in session.waits_for:
         return _illegal(session, message, f"the session does not wait for {message.task_id}")
-    event = Event("TaskResent", detail=message.task_id)
-    return order_again(session, place(session), (message.task_id,), message, plan, (event,))
+    return _resend_these(session, (message.task_id,), message, plan)
 
 
 def _pause(session: Session, message: Pause, plan: Plan) -> Decision:
@@ -206,6 +213,11 @@ def _cancel(session: Session, message: Cancel, plan: Plan) -> Decision:
 
 
 # ── small words ────────────────────────────────────────────────────────────────────────────────
+
+
+def _resend_these(session: Session, tasks: tuple[TaskId, ...], message: Message, plan: Plan) -> Decision:
+    event = Event("TaskResent", detail=", ".join(tasks))
+    return order_again(session, place(session), tasks, message, plan, (event,))
 
 
 def _wait_for_verdict(before: Session, settled: Session, message: Look, unknown: list[TaskId]) -> Decision:

@@ -5,34 +5,40 @@ Longer than a module should be, because the sentences of all situations are best
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from ekiden.domain.decider import Situation, situation
+from ekiden.domain.evidence import Evidence, at, count, evidence, hindrances
 from ekiden.domain.forecast import Medians, items, step_calls, usd
-from ekiden.domain.ids import Micros
+from ekiden.domain.ids import NOTHING, Micros
 from ekiden.domain.messages import OPEN, TaskStatus
 from ekiden.domain.plan import Plan, Provider
 from ekiden.domain.progress import AUTOMATIC_RETRIES
-from ekiden.domain.remedies import Action, Case, TaskFact, Verb, actions, needed_budget
+from ekiden.domain.remedies import Action, Case, QueueFact, TaskFact, Verb, actions, needed_budget
 from ekiden.domain.session import Session
 
 STALLED = timedelta(minutes=2)
 """A session under way that waits for nothing and has not moved for so long is a bug of ours."""
-LONG_QUEUE = timedelta(minutes=1)
-"""A task queued longer than this is worth a word: there may be no worker."""
 NAMED_ITEMS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """`is_healthy`: it goes on by itself, has ended well, or waits as it was asked to. The first action helps most."""
+    """`is_healthy`: it goes on by itself, has ended well, or waits as it was asked to. The first action helps most.
+
+    `stalled` is a bug of ours: it is under way, waits for nothing, and has not moved for long. `at_risk` is what the
+    calls of which nobody can say whether they were bought may cost a second time.
+    """
 
     is_healthy: bool
     summary: str
     issues: tuple[str, ...] = ()
     recommendations: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    at_risk: Micros = NOTHING
+    stalled: bool = False
 
     @property
     def next_verb(self) -> Verb:
@@ -47,12 +53,20 @@ def diagnose(
     *,
     medians: Medians | None = None,
     held: Mapping[Provider, str] | None = None,
+    queues: Mapping[Provider, QueueFact | None] | None = None,
 ) -> Diagnosis:
     """Say how a session is. Total: there is a finding for every situation."""
-    case = Case(session, tasks, plan, now, medians or {}, held or {})
+    case = Case(session, tasks, plan, now, medians or {}, held or {}, queues or {})
     finding = _FINDINGS[situation(session)](case)
     return Diagnosis(
-        finding.healthy, finding.summary, finding.issues, finding.advice, tuple(actions(case, finding.helps))
+        finding.healthy,
+        finding.summary,
+        finding.issues,
+        finding.advice,
+        tuple(actions(case, finding.helps)),
+        tuple(evidence(case)),
+        _at_risk(case),
+        _stands_still(case),
     )
 
 
@@ -78,16 +92,23 @@ def _pending(case: Case) -> _Finding:
 def _active(case: Case) -> _Finding:
     where, waited = case.session.position, case.session.waits_for
     known = {task.id: task for task in case.waited}
-    issues = list(_what_is_slow(case))
+    issues = list(hindrances(case))
     absent = [task for task in waited if task not in known]
     parts = [*_by_status(case.waited), *([f"{len(absent)} being created"] if absent else [])]
-    moved = case.session.moved_at
-    nothing_open = not absent and not any(task.status in OPEN for task in case.waited)
-    if nothing_open and moved is not None and case.now - moved > STALLED:
-        issues.append(f"Every answer is there, and nothing has moved since {at(moved)}: the reconciler resumes it.")
-    summary = f"{where} is under way and waits for {_count(len(waited), 'task')}: {', '.join(parts)}."
+    if _stands_still(case):
+        why = "Every answer is there" if waited and not absent else "Nothing is under way that could answer"
+        issues.append(f"{why}, and nothing has moved since {_since(case)}: the reconciler resumes it.")
+    summary = f"{where} is under way and waits for {count(len(waited), 'task')}: {', '.join(parts) or 'none'}."
     advice = ("Nothing needs to be done: it goes on by itself.",) if not issues else ()
     return _Finding(not issues, summary, tuple(issues), advice, (Verb.WAIT,))
+
+
+def _stands_still(case: Case) -> bool:
+    """Under way, with no task that could still answer, and unmoved for long: the rule of doctor and reconciler."""
+    moved = case.session.moved_at
+    if situation(case.session) is not Situation.ACTIVE or any(task.status in OPEN for task in case.waited):
+        return False
+    return moved is not None and case.now - moved > STALLED
 
 
 def _approval(case: Case) -> _Finding:
@@ -101,7 +122,7 @@ def _approval(case: Case) -> _Finding:
     named = "; ".join(_said(item) for item in planned[:NAMED_ITEMS])
     took = f" and about {calls.seconds:.0f} s" if calls.seconds is not None else ""
     text = (
-        f"Waits for approval before {position} since {since}: {_count(len(planned), 'call')} to {step.provider} for at "
+        f"Waits for approval before {position} since {since}: {count(len(planned), 'call')} to {step.provider} for at "
         f"most {len(planned)} × {usd(step.cap)} = {usd(calls.at_most)}{took}: {named}."
     )
     advice = ("Continue to buy them as they are, or continue with an edited input.",)
@@ -123,7 +144,7 @@ def _budget(case: Case) -> _Finding:
 
 def _unknown(case: Case) -> _Finding:
     tasks = case.first(TaskStatus.OUTCOME_UNKNOWN)
-    risk = usd(Micros(sum(task.cap for task in tasks)))
+    risk = usd(_at_risk(case))
     ids = ", ".join(task.id for task in tasks) or "a task"
     since = at(min(task.since for task in tasks)) if tasks else _since(case)
     text = f"Nobody can say whether {ids} was bought, since {since}: resending it may pay up to {risk} a second time."
@@ -133,6 +154,10 @@ def _unknown(case: Case) -> _Finding:
         "at the provider, to collect what was paid).",
     )
     return _Finding(False, text, issues, advice, (Verb.RESOLVE,))
+
+
+def _at_risk(case: Case) -> Micros:
+    return Micros(sum(task.cap for task in case.first(TaskStatus.OUTCOME_UNKNOWN)))
 
 
 def _paused(case: Case) -> _Finding:
@@ -152,7 +177,7 @@ def _completed(case: Case) -> _Finding:
     ended = case.session.finished_at
     text = f"Completed at {at(ended) if ended else 'its end'} for {usd(case.session.money.spent)}."
     missing = sum(len(step.missing) for step in case.session.steps.values())
-    gaps = (f"{_count(missing, 'call')} failed and the step went on without.",) if missing else ()
+    gaps = (f"{count(missing, 'call')} failed and the step went on without.",) if missing else ()
     return _Finding(True, text, gaps, ("Read the drafts.",), (Verb.DRAFTS,))
 
 
@@ -188,10 +213,6 @@ _FINDINGS = {
 # ── small words ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def at(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _since(case: Case) -> str:
     return at(case.session.moved_at or case.session.created_at)
 
@@ -212,24 +233,7 @@ def _by_status(tasks: Sequence[TaskFact]) -> Iterable[str]:
             yield f"{len(found)} {word} since {at(min(task.since for task in found))}"
 
 
-def _what_is_slow(case: Case) -> Iterable[str]:
-    queued = case.first(TaskStatus.QUEUED)
-    for provider in dict.fromkeys(task.provider for task in queued):
-        if provider in case.held:
-            yield f"Calls to {provider} are held back: {case.held[provider]}."
-    for task in queued:
-        if task.not_before and task.not_before > case.now:
-            why = f" after {task.error}: {task.message}" if task.error else ""
-            yield f"{task.id} is tried again at {at(task.not_before)}{why}."
-        elif case.now - task.since > LONG_QUEUE and task.provider not in case.held:
-            yield f"{task.id} is queued since {at(task.since)}: are {task.provider}-workers running?"
-
-
 def _said(item: object) -> str:
     """An item as a person reads it: the question of a planned search, else what it is."""
     fields = cast("Mapping[str, object]", item) if isinstance(item, Mapping) else {"question": item}
     return f"“{fields.get('question', fields)}”"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ekiden.domain.ids import NOTHING, Micros, Position, TaskId
+from ekiden.domain.ids import NOTHING, Micros, Position, TaskId, TaskName
 from ekiden.domain.plan import Plan, Provider
-from ekiden.domain.progress import Decision, Verdict
+from ekiden.domain.progress import Decision, Order, Verdict
 from ekiden.domain.session import ENDED, Session
 
 Medians = Mapping[Provider, float]
@@ -29,7 +29,8 @@ class Forecast:
     """What a decision would do: order and abandon tasks, keep results, set money aside; and what is left to the end.
 
     `kept` are the steps whose results stay; `reserved` counts every call a policy may pay for. `to_end` includes
-    what is ordered now.
+    what is ordered now. `cached` are the searches whose answer is there already, and `saved` what those once cost:
+    they are in no other number.
     """
 
     tasks: tuple[TaskId, ...]
@@ -38,11 +39,18 @@ class Forecast:
     reserved: Micros
     now: Calls
     to_end: Calls
+    cached: int = 0
+    saved: Micros = NOTHING
 
 
-def forecast(decision: Decision, plan: Plan, medians: Medians) -> Forecast:
-    """Say what a decision would cost if it were saved."""
-    session = decision.session
+def forecast(
+    decision: Decision, plan: Plan, medians: Medians, cached: Mapping[TaskId, Micros] | None = None
+) -> Forecast:
+    """Say what a decision would cost if it were saved; `cached` are those `coming` that the cache would answer."""
+    session, hits = decision.session, cached or {}
+    free: dict[Position, int] = {}
+    for task in hits:
+        free[TaskName.parse(task).position] = free.get(TaskName.parse(task).position, 0) + 1
     finished = {key for key, step in session.steps.items() if step.result is not None and step.finished_at is not None}
     ordered: dict[Position, int] = {}
     for order in decision.tasks:
@@ -52,22 +60,44 @@ def forecast(decision: Decision, plan: Plan, medians: Medians) -> Forecast:
         abandoned=decision.abandon,
         kept=tuple(str(step.position) for step in plan.steps if step.position.key in finished),
         reserved=Micros(sum(order.cap for order in decision.tasks)) if decision.verdict is Verdict.MOVED else NOTHING,
-        now=_calls(ordered.items(), plan, medians),
-        to_end=remaining(session, plan, medians),
+        now=_calls([(place, number - free.get(place, 0)) for place, number in ordered.items()], plan, medians),
+        to_end=remaining(session, plan, medians, free),
+        cached=len(hits),
+        saved=Micros(sum(hits.values())),
     )
 
 
-def step_calls(session: Session, position: Position, plan: Plan, medians: Medians) -> Calls:
-    """The calls of one step, whose items are known."""
-    return _calls([(position, len(items(session, position, plan)))], plan, medians)
+def coming(decision: Decision, plan: Plan) -> tuple[Order, ...]:
+    """The orders of which a decision already knows what they will ask: made by it, or waiting behind a gate."""
+    return decision.tasks or planned(decision.session, plan)
 
 
-def remaining(session: Session, plan: Plan, medians: Medians) -> Calls:
-    """The calls from where a session stands to its end; a fan-out not planned yet counts as many as it may have."""
+def planned(session: Session, plan: Plan) -> tuple[Order, ...]:
+    """What a session will order next when it is let on, if it stands before a step; empty once it has ordered."""
+    position = session.position
+    if position is None or session.waits_for or session.status in ENDED:
+        return ()
+    generation, cap = session.current.generation + 1, plan.by_position[position].reservation
+    found = enumerate(items(session, position, plan))
+    return tuple(Order(TaskName(session.id, position, generation, index), item, cap) for index, item in found)
+
+
+def step_calls(session: Session, position: Position, plan: Plan, medians: Medians, cached: int = 0) -> Calls:
+    """The calls of one step, whose items are known, without those that the cache answers."""
+    return _calls([(position, len(items(session, position, plan)) - cached)], plan, medians)
+
+
+def remaining(session: Session, plan: Plan, medians: Medians, cached: Mapping[Position, int] | None = None) -> Calls:
+    """The calls from where a session stands to its end, without those that the cache answers.
+
+    A fan-out not planned yet counts as many as it may have.
+    """
     if session.status in ENDED and session.status != "FAILED":
         return Calls(seconds=0.0)
     here = session.position or plan.first()
-    return _calls([(place, _count(session, place, plan)) for place in plan.from_(here)], plan, medians)
+    free = cached or {}
+    counts = [(place, _count(session, place, plan) - free.get(place, 0)) for place in plan.from_(here)]
+    return _calls(counts, plan, medians)
 
 
 def items(session: Session, position: Position, plan: Plan) -> list[object]:
@@ -88,7 +118,7 @@ def usd(amount: Micros) -> str:
 def _count(session: Session, position: Position, plan: Plan) -> int:
     step = plan.by_position[position]
     if position == session.position and session.waits_for:
-        return len(session.current.failed) or len(session.waits_for)
+        return len(session.current.failed) or sum(task in session.money.reserved for task in session.waits_for)
     if step.for_each is None:
         return 1
     return len(items(session, position, plan)) or step.at_most
@@ -98,6 +128,8 @@ def _calls(counts: Iterable[tuple[Position, int]], plan: Plan, medians: Medians)
     calls: dict[Provider, int] = {}
     at_most, seconds, measured = 0, 0.0, True
     for position, count in counts:
+        if not count:
+            continue
         step = plan.by_position[position]
         calls[step.provider] = calls.get(step.provider, 0) + count
         at_most += step.cap * count

@@ -27,7 +27,8 @@ class Outcome:
     """What the ledger says of one task.
 
     `billed` is the sum of its submissions; `may_pass` tells whether the error may be gone on another try,
-    `too_long` that a shorter prompt would help. A cache hit is billed 0 and says what it `saved`.
+    `too_long` that a shorter prompt would help, `resend` that a person wants it ordered again. A cache hit is billed 0
+    and says what it `saved`.
     """
 
     status: TaskStatus
@@ -38,6 +39,7 @@ class Outcome:
     saved: Micros = NOTHING
     may_pass: bool = False
     too_long: bool = False
+    resend: bool = False
     finished_at: datetime | None = None
 
 
@@ -91,7 +93,10 @@ class RestartPhase:
 
 @dataclass(frozen=True, slots=True)
 class Resend:
-    """A person's word on an unknown outcome: order that task again, at the risk of paying twice."""
+    """A person's word on an unknown outcome: order that task again, at the risk of paying twice.
+
+    The ledger has closed the task by then, so that an answer which came in meanwhile is not bought a second time.
+    """
 
     at: datetime
     task_id: TaskId

@@ -43,7 +43,10 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskFact:
-    """What the doctor needs to know of a task. `since` is when it came into its status."""
+    """What the doctor needs to know of a task. `since` is when it came into its status.
+
+    `worker` holds it until `lease_until`; `twin` is the task that buys the same search at the moment.
+    """
 
     id: TaskId
     status: TaskStatus
@@ -53,6 +56,23 @@ class TaskFact:
     error: str = ""
     message: str = ""
     not_before: datetime | None = None
+    attempt: int = 0
+    worker: str | None = None
+    lease_until: datetime | None = None
+    run_id: str | None = None
+    twin: TaskId | None = None
+
+    @property
+    def waits_to_be_collected(self) -> bool:
+        return self.status is TaskStatus.SUBMITTED and self.worker is None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFact:
+    """A provider's queue: `ready` messages that no worker holds, and the workers that consume."""
+
+    ready: int
+    consumers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +84,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that is known of a session. `held` says, per provider, why its tasks are kept back."""
+    """All that is known of a session. `held` says, per provider, why its tasks are kept back.
+
+    `queues` has an entry for each provider that was asked after: None, when the broker did not answer.
+    """
 
     session: Session
     tasks: Sequence[TaskFact]
@@ -72,6 +95,7 @@ class Case:
     now: datetime
     medians: Medians
     held: Mapping[Provider, str]
+    queues: Mapping[Provider, QueueFact | None]
 
     @property
     def waited(self) -> list[TaskFact]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -190,14 +190,13 @@ def read_claim(document: Mapping[str, Any], asked: float) -> Claim:
     outcomes = [submission["outcome"] for submission in submissions]
     run_id: str | None = document.get("runId")
     brought_it = [s["epoch"] for s in submissions if run_id is not None and s.get("runId") == run_id]
-    first: datetime | None = submissions[0]["sentAt"] if submissions else None
-    last: datetime | None = submissions[-1]["sentAt"] if submissions else None
+    number = brought_it[-1] if brought_it else submissions[-1]["epoch"]
     return Claim(
         task_id=TaskId(document["_id"]),
         session_id=document["sessionId"],
         provider=Provider(document["provider"]),
         epoch=document["epoch"],
-        submission=brought_it[-1] if brought_it else submissions[-1]["epoch"],
+        submission=number,
         attempt=sum(1 for outcome in outcomes if outcome != "not_sent"),
         run_id=run_id,
         request=document["request"],
@@ -205,10 +204,32 @@ def read_claim(document: Mapping[str, Any], asked: float) -> Claim:
             refused=outcomes.count("refused"),
             unusable=outcomes.count("unusable"),
             unknown=outcomes.count("unknown"),
-            age_seconds=(last - first).total_seconds() if first and last else 0.0,
+            age_seconds=_refused_for(submissions, document.get("waitedUntil")),
         ),
         policy=UnknownOutcome(document["onUnknown"]),
         cap=Micros(document["cap"]),
         hint=document.get("hint", ""),
+        run_age_seconds=_run_age(document, number) if run_id is not None else 0.0,
         claimed_at=asked,
     )
+
+
+def _refused_for(submissions: Sequence[Document], waited_until: datetime | None) -> float:
+    """From the first refusal that counts to the last sending, in seconds; what lies before a wait does not count."""
+    begun: datetime | None = None
+    for submission in submissions:
+        if submission["outcome"] == "held_back":
+            begun = None
+        elif submission["outcome"] == "refused" and begun is None:
+            begun = submission["sentAt"]
+    if begun is None:
+        return 0.0
+    begun = max(begun, waited_until) if waited_until is not None else begun
+    return max(0.0, (submissions[-1]["sentAt"] - begun).total_seconds())
+
+
+def _run_age(document: Mapping[str, Any], number: int) -> float:
+    """A claim's lease was counted from the database's own now, so both times are of one clock."""
+    claimed: datetime = document["leaseUntil"] - timedelta(seconds=write.LEASE_SECONDS)
+    sent: datetime = next(s["sentAt"] for s in document["submissions"] if s["epoch"] == number)
+    return max(0.0, (claimed - sent).total_seconds())

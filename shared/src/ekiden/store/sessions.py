@@ -12,13 +12,15 @@ from ekiden.domain.ids import SessionId
 from ekiden.domain.messages import Message
 from ekiden.domain.progress import Decision
 from ekiden.domain.session import Session, Status
-from ekiden.errors import DocumentTooLarge
+from ekiden.errors import DocumentTooLarge, KeyReused
 from ekiden.store.database import Database, Document, away
+from ekiden.store.schema import BEGINNING_OF_TIME
 from ekiden.store.session_document import changes, from_document, to_document
 
 LARGEST_BYTES = 8 * 1024 * 1024
 """Half of what MongoDB allows a document, so that there is room to say what went wrong."""
 
+_RETRIED = {"_id": 0, "nextRetryAt": 1}
 MOVING = [Status.THINKING, Status.EXECUTING, Status.INTEGRATING, Status.WAITING]
 
 
@@ -55,9 +57,28 @@ class SessionStore:
             found = await self._sessions.find_one({"_id": session_id}, {"history": 0})
         return from_document(found) if found else None
 
-    async def apply(self, before: Session, decision: Decision, message: Message) -> Session | None:
+    async def loaded(self, session_ids: Sequence[SessionId]) -> list[Session]:
+        """Those of these sessions that are there, in any order."""
+        with away():
+            found = self._sessions.find({"_id": {"$in": list(session_ids)}}, {"history": 0})
+            return [from_document(document) async for document in found]
+
+    async def said_before(self, session_id: SessionId, idempotency: Idempotency) -> bool:
+        """Whether a request of this key has moved the session already. Raises KeyReused when it was another one."""
+        of_key = {"history": {"$elemMatch": {"key": idempotency.key}}}
+        with away():
+            found = await self._sessions.find_one({"_id": session_id}, {"_id": 1} | of_key)
+        entries = (found or {}).get("history", [])
+        if entries and entries[0]["fingerprint"] != idempotency.fingerprint:
+            raise KeyReused(f"This Idempotency-Key was given to {session_id} with another request.")
+        return bool(entries)
+
+    async def apply(
+        self, before: Session, decision: Decision, message: Message, known_as: Idempotency | None = None
+    ) -> Session | None:
         """Write a decision by compare-and-set on the version it was made from; the history entry goes with it.
 
+        `known_as` is written into that entry, so that `said_before` finds it.
         None when nothing matched: somebody else moved the session, or our own earlier reply was lost. Load
         again and decide again. Raises DocumentTooLarge, Unreachable.
         """
@@ -65,6 +86,8 @@ class SessionStore:
         changed = changes(before, after)
         events = [{"type": e.type, "phase": e.phase, "step": e.step, "detail": e.detail} for e in decision.events]
         entry = _entry(after, type(message).__name__, events, message.at)
+        if known_as is not None:
+            entry |= {"key": known_as.key, "fingerprint": known_as.fingerprint}
         room = LARGEST_BYTES - len(bson.encode(changed)) - len(bson.encode(entry))
         with away():
             written = await self._sessions.update_one(
@@ -117,16 +140,23 @@ class SessionStore:
         async for session in self._stream({"movedAt": {"$gte": start, "$lt": end}}):
             yield session
 
-    async def moving(self) -> AsyncIterator[Session]:
+    async def moving(self) -> list[SessionId]:
         """All sessions that are under way or wait, and those that ended with money still reserved."""
         held = {"reserved.task": {"$exists": True}}
-        async for session in self._stream({"$or": [{"status": {"$in": MOVING}}, held]}):
-            yield session
+        with away():
+            found = self._sessions.find({"$or": [{"status": {"$in": MOVING}}, held]}, {"_id": 1})
+            return [SessionId(row["_id"]) async for row in found]
 
     async def retries_due(self, now: datetime) -> Sequence[SessionId]:
         with away():
-            query = {"status": Status.WAITING, "nextRetryAt": {"$lte": now}}
+            query = {"nextRetryAt": {"$gt": BEGINNING_OF_TIME, "$lte": now}}
             return [SessionId(row["_id"]) async for row in self._sessions.find(query, {"_id": 1}).limit(500)]
+
+    async def next_retry(self, now: datetime) -> datetime | None:
+        """When an automatic retry is due next, after `now`."""
+        with away():
+            found = await self._sessions.find_one({"nextRetryAt": {"$gt": now}}, _RETRIED, sort=[("nextRetryAt", 1)])
+        return found["nextRetryAt"] if found else None
 
     async def waiting(self) -> dict[str, int]:
         """How many sessions wait, by reason."""

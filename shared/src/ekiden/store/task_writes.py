@@ -13,6 +13,14 @@ from ekiden.worker.ledger import Completed, Ended
 LEASE_SECONDS = 8
 """How long a claim holds without renewal (DESIGN 6)."""
 ANNOUNCE_AGAIN_SECONDS = 5
+"""A task is announced again after this long beside an empty queue, doubling up to 80 s.
+
+Its message may be in the hands of a worker whose slots are all taken."""
+BEHIND_OTHERS_SECONDS = 600
+"""A task that is queued behind others is told of again this late, doubling up to 80 minutes."""
+MOST_DOUBLINGS = {ANNOUNCE_AGAIN_SECONDS: 4, BEHIND_OTHERS_SECONDS: 3}
+RESEND_ASKED = "ResendAsked"
+"""The error of a task that a person wants ordered again."""
 
 Pipeline = list[Document]
 
@@ -29,13 +37,23 @@ def seconds_from_now(seconds: float) -> Document:
     return {"$add": ["$$NOW", round(seconds * 1000)]}
 
 
+# ── announce ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def announced(first_seconds: int) -> Pipeline:
+    """Count a telling, and put the next one off for twice as long as the last time."""
+    doublings = {"$min": [{"$max": [{"$subtract": ["$announced", 1]}, 0]}, MOST_DOUBLINGS[first_seconds]]}
+    pause = {"$multiply": [first_seconds * 1000, {"$pow": [2, doublings]}]}
+    return [{"$set": {"announceAt": {"$add": ["$$NOW", pause]}, "announced": {"$add": ["$announced", 1]}}}]
+
+
 # ── claim ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def put_off(seconds: float) -> Pipeline:
-    """Later than now, and never sooner than it already is."""
+    """Later than now, and never sooner than it already is. How long a task is tried does not run meanwhile."""
     later = {"$max": ["$notBefore", seconds_from_now(seconds)]}
-    return [{"$set": {"notBefore": later, "announceAt": later, "announced": 0}}]
+    return [{"$set": {"notBefore": later, "announceAt": later, "announced": 0, "waitedUntil": later}}]
 
 
 def free(task_id: str) -> Document:
@@ -239,6 +257,13 @@ def not_final(task_ids: list[str]) -> Document:
 
 def give_up(why: str) -> Pipeline:
     error = {"error": "OutcomeUnknown", "message": {"$literal": why}, "mayPass": False, "tooLong": False}
+    return [{"$set": _FINAL | {"status": TaskStatus.FAILED, "error": error}}]
+
+
+def resend() -> Pipeline:
+    """A person wants it ordered again: closed first, so that an answer which comes now is only booked."""
+    why = "a person asked to send it again"
+    error = {"error": RESEND_ASKED, "message": why, "mayPass": True, "tooLong": False}
     return [{"$set": _FINAL | {"status": TaskStatus.FAILED, "error": error}}]
 
 

@@ -1,6 +1,9 @@
-"""The orchestrator's and the gateway's side of the ledger: create, abandon, look, free, announce, resolve."""
+"""The orchestrator's and the gateway's side of the ledger: create, abandon, look, free, announce, resolve.
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+Longer than a module should be, because all that reads or moves a task from outside its worker is one port.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +20,10 @@ from ekiden.store.database import Database, Document, away
 
 _DUPLICATE = 11000
 _VERDICT = {"status": 1, "result": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1}
-FREE_AT_ONCE = 500
+_ANNOUNCED = {"_id": 0, "announceAt": 1}
+_TOLD_OF = (TaskStatus.QUEUED, TaskStatus.SUBMITTED)
+FREE_AT_ONCE = 100
+"""So few that freeing them one by one takes no time that counts beside a lease."""
 _CLOCK_ERROR = timedelta(milliseconds=20)
 """Our copy of the database's clock may be this far ahead of it: an announcement must not come before its time."""
 
@@ -41,7 +47,6 @@ class Freed:
 
     task_id: TaskId
     session_id: SessionId
-    provider: Provider
     status: TaskStatus
 
 
@@ -98,30 +103,38 @@ class TaskStore:
     async def free_expired(self) -> list[Freed]:
         """Take the tasks whose lease ran out from their workers. Nobody else ever does."""
         query = {"leaseUntil": {"$lt": self._clock.now()}}
-        needed = {"sessionId": 1, "provider": 1, "status": 1, "epoch": 1, "onUnknown": 1, "cap": 1, "submissions": 1}
+        needed = {"sessionId": 1, "status": 1, "epoch": 1, "onUnknown": 1, "cap": 1, "submissions": 1}
         with away():
             expired = await self._journaled.find(query, needed).limit(FREE_AT_ONCE).to_list()
             freed = [await self._free(task) for task in expired]
         return [task for task in freed if task is not None]
 
-    async def due(self, limit: int) -> list[Document]:
-        """Free tasks that somebody should be told of now."""
+    async def due(self, limit: int, closed: Collection[Provider] = ()) -> list[Document]:
+        """Free tasks that somebody should be told of now; of those `closed` to calls only what was bought already."""
         needed = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1}
         with away():
-            cursor = self._quick.find({"announceAt": {"$lte": self._clock.now() - _CLOCK_ERROR}}, needed)
+            cursor = self._quick.find(_to_announce({"$lte": self._clock.now() - _CLOCK_ERROR}, closed), needed)
             return await cursor.sort("announceAt").limit(limit).to_list()
 
-    async def announced(self, task_id: TaskId, at: datetime, again_seconds: float) -> bool:
+    async def announced(self, task_id: TaskId, at: datetime) -> bool:
         """Note an announcement before it is made, so that of many reconcilers one makes it."""
         with away():
             noted = await self._quick.update_one(
-                {"_id": task_id, "announceAt": at},
-                {
-                    "$set": {"announceAt": self._clock.now() + timedelta(seconds=again_seconds)},
-                    "$inc": {"announced": 1},
-                },
+                {"_id": task_id, "announceAt": at}, write.announced(write.ANNOUNCE_AGAIN_SECONDS)
             )
         return noted.matched_count == 1
+
+    async def leave_queued(self, task_ids: Sequence[TaskId]) -> None:
+        """Tell of these much later, if still need be: they are behind others in their queue."""
+        with away():
+            behind = {"_id": {"$in": list(task_ids)}, "announceAt": {"$lte": self._clock.now()}}
+            await self._quick.update_many(behind, write.announced(write.BEHIND_OTHERS_SECONDS))
+
+    async def next_due(self, now: datetime, closed: Collection[Provider] = ()) -> datetime | None:
+        """When a task is to be told of next, after `now`."""
+        with away():
+            told = await self._quick.find_one(_to_announce({"$gt": now}, closed), _ANNOUNCED, sort=[("announceAt", 1)])
+        return told["announceAt"] if told is not None else None
 
     async def finished_between(self, start: datetime, end: datetime) -> AsyncIterator[SessionId]:
         """The sessions of tasks that ended, or were booked late, in a span of the database's time."""
@@ -133,6 +146,10 @@ class TaskStore:
 
     async def give_up(self, task_id: TaskId) -> bool:
         return await self._resolve(task_id, write.give_up("a person gave it up"))
+
+    async def resend(self, task_id: TaskId) -> bool:
+        """Close an unknown outcome so that its session orders it again. False when its answer came in meanwhile."""
+        return await self._resolve(task_id, write.resend())
 
     async def attach(self, task_id: TaskId, run_id: str) -> bool:
         """Hand over a run that a person found at the provider, to be collected."""
@@ -153,6 +170,12 @@ class TaskStore:
             query = write.bought(tenant, list(request_hashes), cache_seconds)
             found = self._quick.find(query, {"requestHash": 1, "billed": 1})
             return {row["requestHash"]: Micros(row["billed"]) async for row in found}
+
+    async def buyers(self, tenant: str, request_hashes: Sequence[str]) -> dict[str, TaskId]:
+        """Which tasks are buying these searches at the moment."""
+        with away():
+            query = {"tenant": tenant, "requestHash": {"$in": list(request_hashes)}, "buying": True}
+            return {row["requestHash"]: row["_id"] async for row in self._quick.find(query, {"requestHash": 1})}
 
     async def one(self, session_id: SessionId, task_id: TaskId) -> Document | None:
         with away():
@@ -211,8 +234,7 @@ class TaskStore:
         )
         if freed is None:
             return None
-        status = TaskStatus(freed["status"])
-        return Freed(TaskId(task["_id"]), SessionId(task["sessionId"]), Provider(task["provider"]), status)
+        return Freed(TaskId(task["_id"]), SessionId(task["sessionId"]), TaskStatus(freed["status"]))
 
 
 def _outcome(row: Mapping[str, Any]) -> Outcome:
@@ -226,8 +248,15 @@ def _outcome(row: Mapping[str, Any]) -> Outcome:
         saved=Micros(row.get("saved", 0)),
         may_pass=error.get("mayPass", False),
         too_long=error.get("tooLong", False),
+        resend=error.get("error") == write.RESEND_ASKED,
         finished_at=row.get("finishedAt"),
     )
+
+
+def _to_announce(when: Document, closed: Collection[Provider]) -> Document:
+    """One branch for each kind of free task, so that all of them are read off one index in the order of their time."""
+    kinds = [(p, s) for p in Provider for s in _TOLD_OF if s is TaskStatus.SUBMITTED or p not in closed]
+    return {"$or": [{"provider": p.value, "status": s.value, "announceAt": when} for p, s in kinds]}
 
 
 def _document(task: NewTask, status: TaskStatus, now: datetime) -> Document:

@@ -28,6 +28,8 @@ class ForecastAnswer(Answered):
                     "kept": ["1.THINK"],
                     "reservedUsd": 0.06,
                     "seconds": 71.5,
+                    "cached": 0,
+                    "savedUsd": 0.0,
                     "now": _CALLS,
                     "toEnd": {"calls": {"perplexity": 3, "gpt": 9}, "atMostUsd": 0.28, "seconds": 130.0},
                 }
@@ -40,6 +42,8 @@ class ForecastAnswer(Answered):
     kept: list[str] = Field(description="Steps whose results stay")
     reserved_usd: float = Field(description="Set aside for the ordered tasks, repeated calls included")
     seconds: float | None = Field(description="Until what is ordered at once is done; null if not measured")
+    cached: int = Field(description="Searches among them whose answer is there already; in no other number")
+    saved_usd: float = Field(description="What those cost when they were bought")
     now: CallsAnswer
     to_end: CallsAnswer
 

@@ -6,6 +6,14 @@ from ekiden_gateway.models.forecast import ForecastAnswer
 from ekiden_gateway.models.wire import EXAMPLE_SESSION, Answered
 
 
+class EvidenceAnswer(Answered):
+    """What something the session depends on is doing."""
+
+    about: str = Field(examples=["queue"], description="task, provider or queue")
+    subject: str = Field(examples=["perplexity"], description="A task's id, or a provider")
+    says: str = Field(examples=["3 messages wait, 0 workers to take them."])
+
+
 class Health(Answered):
     is_healthy: bool = Field(description="It goes on by itself, has ended well, or waits as it was asked to")
     summary: str = Field(
@@ -13,6 +21,8 @@ class Health(Answered):
     )
     issues: list[str]
     recommendations: list[str]
+    evidence: list[EvidenceAnswer]
+    at_risk_usd: float = Field(description="What calls with an unknown outcome may cost a second time", examples=[0.0])
 
 
 class AvailableAction(Answered):

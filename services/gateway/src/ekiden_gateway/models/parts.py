@@ -60,6 +60,7 @@ class TaskAnswer(Answered):
     submissions: list[SubmissionAnswer]
     cost_usd: float
     cap_usd: float
+    at_risk_usd: float = Field(description="What resending it may cost a second time, while its outcome is unknown")
     saved_usd: float
     cached_from: str | None
     flags: list[str]

@@ -1,14 +1,15 @@
 """What a person says to a session: start, go on, pause, resume, cancel."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from ekiden.domain.ids import TaskId
-from ekiden.domain.messages import Cancel, Continue, Message, Pause, Resume, Start
+from ekiden.domain.messages import Cancel, Continue, Pause, Resume, Start
 from ekiden.domain.session import Session
-from ekiden_gateway import commands, items
-from ekiden_gateway.access import Located, UsedParts
+from ekiden_gateway import commands, intake, items
+from ekiden_gateway.access import IdempotencyKey, Located, UsedParts
 from ekiden_gateway.models.requests import ContinueSession
 from ekiden_gateway.models.sessions import CommandAnswer, DryRunAnswer
 from ekiden_gateway.models.wire import micros
@@ -19,29 +20,42 @@ from ekiden_gateway.views.session import BASE
 
 router = APIRouter(prefix=BASE, tags=["commands"])
 DryRun = Annotated[bool, Query(alias="dryRun", description="Only say what it would do, cost and take")]
-_PROBLEMS = documented(UNKNOWN_SESSION, CONFLICT, TOO_LARGE)
+Answer = CommandAnswer | DryRunAnswer
+_SHAPE: dict[str, Any] = {"status_code": 202, "responses": documented(UNKNOWN_SESSION, CONFLICT, TOO_LARGE)}
 
 
-@router.post(
-    "/{sessionId}/process-async",
-    operation_id="startSession",
-    status_code=202,
-    response_model=CommandAnswer,
-    responses=_PROBLEMS,
-)
-async def process_async(session: Located, parts: UsedParts) -> CommandAnswer:
+@dataclass(frozen=True)
+class Word:
+    """A word without a body: to which session, under which key, and whether it is only a question."""
+
+    session: Located
+    parts: UsedParts
+    response: Response
+    key: IdempotencyKey = None
+    dry_run: DryRun = False
+
+    async def say(self, kind: type[Pause | Resume | Cancel]) -> Answer:
+        known_as = intake.idempotency(self.key, {"command": kind.__name__})
+        now = self.parts.database.clock.now()
+        return await commands.hear(
+            self.parts, self.session, lambda _: kind(now), self.response, known_as, dry_run=self.dry_run
+        )
+
+
+Said = Annotated[Word, Depends()]
+
+
+@router.post("/{sessionId}/process-async", operation_id="startSession", **_SHAPE)
+async def process_async(session: Located, parts: UsedParts, key: IdempotencyKey = None) -> CommandAnswer:
     """Start a session, or go on from where it stands. Repeating it changes nothing."""
-    return await commands.say(parts, session, lambda _: Start(parts.database.clock.now()))
+    known_as = intake.idempotency(key, {"command": Start.__name__})
+    return await commands.say(parts, session, lambda _: Start(parts.database.clock.now()), known_as)
 
 
-@router.post(
-    "/{sessionId}/continue-async",
-    operation_id="continueSession",
-    status_code=202,
-    response_model=CommandAnswer,
-    responses=_PROBLEMS,
-)
-async def continue_async(session: Located, parts: UsedParts, asked: ContinueSession | None = None) -> CommandAnswer:
+@router.post("/{sessionId}/continue-async", operation_id="continueSession", **_SHAPE)
+async def continue_async(
+    session: Located, parts: UsedParts, asked: ContinueSession | None = None, key: IdempotencyKey = None
+) -> CommandAnswer:
     """Pass a gate or a wait, with edited items or a higher budget; or apply a finished task again."""
     asked = asked or ContinueSession()
     if asked.task_id is not None:
@@ -53,58 +67,26 @@ async def continue_async(session: Located, parts: UsedParts, asked: ContinueSess
         budget = micros(asked.budget_usd) if asked.budget_usd is not None else None
         return Continue(parts.database.clock.now(), given, budget)
 
-    return await commands.say(parts, session, message)
+    known_as = intake.idempotency(key, {"command": Continue.__name__, **asked.model_dump(mode="json")})
+    return await commands.say(parts, session, message, known_as)
 
 
-@router.post(
-    "/{sessionId}/pause",
-    operation_id="pauseSession",
-    status_code=202,
-    response_model=CommandAnswer | DryRunAnswer,
-    responses=_PROBLEMS,
-)
-async def pause(
-    session: Located, parts: UsedParts, response: Response, dry_run: DryRun = False
-) -> CommandAnswer | DryRunAnswer:
+@router.post("/{sessionId}/pause", operation_id="pauseSession", **_SHAPE)
+async def pause(word: Said) -> Answer:
     """Stop behind the step that runs; its calls, queued ones too, run to their end and are kept."""
-    return await _said(parts, session, response, Pause(parts.database.clock.now()), dry_run=dry_run)
+    return await word.say(Pause)
 
 
-@router.post(
-    "/{sessionId}/resume",
-    operation_id="resumeSession",
-    status_code=202,
-    response_model=CommandAnswer | DryRunAnswer,
-    responses=_PROBLEMS,
-)
-async def resume(
-    session: Located, parts: UsedParts, response: Response, dry_run: DryRun = False
-) -> CommandAnswer | DryRunAnswer:
+@router.post("/{sessionId}/resume", operation_id="resumeSession", **_SHAPE)
+async def resume(word: Said) -> Answer:
     """Go on after a pause."""
-    return await _said(parts, session, response, Resume(parts.database.clock.now()), dry_run=dry_run)
+    return await word.say(Resume)
 
 
-@router.post(
-    "/{sessionId}/cancel",
-    operation_id="cancelSession",
-    status_code=202,
-    response_model=CommandAnswer | DryRunAnswer,
-    responses=_PROBLEMS,
-)
-async def cancel(
-    session: Located, parts: UsedParts, response: Response, dry_run: DryRun = False
-) -> CommandAnswer | DryRunAnswer:
+@router.post("/{sessionId}/cancel", operation_id="cancelSession", **_SHAPE)
+async def cancel(word: Said) -> Answer:
     """End a session; what is under way is cancelled at the provider, and booked."""
-    return await _said(parts, session, response, Cancel(parts.database.clock.now()), dry_run=dry_run)
-
-
-async def _said(
-    parts: Parts, session: Session, response: Response, message: Message, *, dry_run: bool
-) -> CommandAnswer | DryRunAnswer:
-    if dry_run:
-        response.status_code = 200
-        return await commands.foresee(parts, session, message)
-    return await commands.say(parts, session, lambda _: message)
+    return await word.say(Cancel)
 
 
 async def _look(parts: Parts, session: Session, task_id: TaskId) -> CommandAnswer:

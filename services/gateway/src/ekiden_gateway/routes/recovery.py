@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Response
+from fastapi import APIRouter, Body, Response
 
 from ekiden.domain.ids import SessionId
-from ekiden.domain.messages import Message, RestartPhase, Retry, Start
+from ekiden.domain.messages import RestartPhase, Retry, Start
 from ekiden.domain.session import Session
 from ekiden_gateway import commands, intake, items
-from ekiden_gateway.access import Located, UsedParts, begun
+from ekiden_gateway.access import IdempotencyKey, Located, UsedParts, begun
 from ekiden_gateway.models.health import HealthAnswer
 from ekiden_gateway.models.requests import (
     CheckHealth,
@@ -60,28 +60,25 @@ async def recover(
     parts: UsedParts,
     asked: Annotated[Recovery, Body(openapi_examples={name: {"value": body} for name, body in _EXAMPLES.items()})],
     response: Response,
-    idempotency_key: Annotated[str | None, Header(description="For restart_session")] = None,
+    key: IdempotencyKey = None,
 ) -> Answer:
     """Set a session going again; with `dryRun` only say what that would do, reuse, cost and take."""
     if asked.dry_run or isinstance(asked, CheckHealth):
         response.status_code = 200
+    known_as = intake.idempotency(key, asked.model_dump(mode="json"))
     match asked:
         case CheckHealth():
             return await commands.health(parts, session)
         case ResolveTask():
-            return await resolve(parts, session, asked)
+            return await resolve(parts, session, asked, known_as)
         case RestartSession():
-            return await _restart_session(parts, session, asked, response, idempotency_key)
+            return await _restart_session(parts, session, asked, response, key)
         case RetryStep():
-            return await _said(parts, session, Retry(parts.database.clock.now()), dry_run=asked.dry_run)
+            retry = Retry(parts.database.clock.now())
+            return await commands.hear(parts, session, lambda _: retry, response, known_as, dry_run=asked.dry_run)
         case RestartFromPhase():
-            return await _said(parts, session, await _restart(parts, session, asked), dry_run=asked.dry_run)
-
-
-async def _said(parts: Parts, session: Session, message: Message, *, dry_run: bool) -> Answer:
-    if dry_run:
-        return await commands.foresee(parts, session, message)
-    return await commands.say(parts, session, lambda _: message)
+            restart = await _restart(parts, session, asked)
+            return await commands.hear(parts, session, lambda _: restart, response, known_as, dry_run=asked.dry_run)
 
 
 async def _restart(parts: Parts, session: Session, asked: RestartFromPhase) -> RestartPhase:

@@ -2,22 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime
 
-from ekiden.domain.diagnosis import diagnose
+from ekiden.domain.forecast import planned
 from ekiden.domain.session import Status
 from ekiden.store.session_document import from_document
 from ekiden_gateway import intake
-from ekiden_gateway.access import Located, Owner, UsedParts, begun
+from ekiden_gateway.access import IdempotencyKey, Located, Owner, UsedParts, begun
 from ekiden_gateway.catalogue import DEFAULT
-from ekiden_gateway.commands import workflow_of
+from ekiden_gateway.commands import examine, workflow_of
 from ekiden_gateway.listing import Wanted, cursor, read_cursor
 from ekiden_gateway.models.requests import CreateSession
 from ekiden_gateway.models.sessions import AsyncStatus, CreatedSession, SessionAnswer, SessionPage
 from ekiden_gateway.problems import KEY_REUSED, TOO_LARGE, UNKNOWN_SESSION, documented, invalid
 from ekiden_gateway.views import session as views
-from ekiden_gateway.views import status, tasks
+from ekiden_gateway.views import status
 from ekiden_gateway.views.session import BASE
 
 router = APIRouter(prefix=BASE, tags=["sessions"])
@@ -36,7 +36,7 @@ async def create(
     parts: UsedParts,
     owner: Owner,
     response: Response,
-    idempotency_key: Annotated[str | None, Header(description="Makes it safe to ask again")] = None,
+    key: IdempotencyKey = None,
 ) -> CreatedSession:
     """Create a session; it waits for `process-async` unless `start` is true."""
     name = asked.workflow or DEFAULT
@@ -44,7 +44,7 @@ async def create(
     if workflow is None:
         raise invalid("workflow", f"there is no {name!r}; there are {', '.join(sorted(parts.catalogue.workflows))}")
     session = intake.new_session(parts, owner, asked, workflow)
-    known_as = intake.idempotency(idempotency_key, asked.model_dump(mode="json", by_alias=True))
+    known_as = intake.idempotency(key, asked.model_dump(mode="json", by_alias=True))
     created = await intake.store(parts, session, known_as, start=asked.start)
     response.headers["Location"] = created.url
     return created
@@ -90,11 +90,10 @@ async def async_status(session: Located, parts: UsedParts) -> AsyncStatus:
     workflow = await workflow_of(parts, session)
     ledger = await parts.tasks.of_session(session.id)
     medians = await parts.medians()
-    facts = [tasks.fact(row) for row in ledger]
-    now = parts.database.clock.now()
-    diagnosis = diagnose(session, facts, workflow.plan, now, medians=medians, held=await parts.held())
+    diagnosis = await examine(parts, session, ledger)
     gate = None
     if (position := status.gate_position(session)) is not None:
-        cached = await parts.relay.cached(session, position, parts.settings.search_cache_seconds)
+        orders = planned(session, workflow.plan)
+        cached = await parts.relay.cached(session, orders, parts.settings.search_cache_seconds)
         gate = status.gate(session, position, workflow, medians, cached)
     return status.async_status(session, ledger, workflow, diagnosis, medians, gate)

@@ -7,7 +7,7 @@ from ekiden.domain.progress import Decision, Verdict
 from ekiden.domain.remedies import Action, Verb
 from ekiden.domain.session import Session
 from ekiden_gateway.models import forecast as model
-from ekiden_gateway.models.health import AvailableAction, Health, HealthAnswer
+from ekiden_gateway.models.health import AvailableAction, EvidenceAnswer, Health, HealthAnswer
 from ekiden_gateway.models.sessions import DryRunAnswer, NextAction
 from ekiden_gateway.models.wire import usd
 from ekiden_gateway.views.session import session_url
@@ -42,6 +42,8 @@ def forecast(found: Forecast) -> model.ForecastAnswer:
         kept=list(found.kept),
         reserved_usd=usd(found.reserved),
         seconds=found.now.seconds,
+        cached=found.cached,
+        saved_usd=usd(found.saved),
         now=calls(found.now),
         to_end=calls(found.to_end),
     )
@@ -68,6 +70,10 @@ def health(session: Session, diagnosis: Diagnosis) -> HealthAnswer:
             summary=diagnosis.summary,
             issues=list(diagnosis.issues),
             recommendations=list(diagnosis.recommendations),
+            evidence=[
+                EvidenceAnswer(about=item.about, subject=item.subject, says=item.says) for item in diagnosis.evidence
+            ],
+            at_risk_usd=usd(diagnosis.at_risk),
         ),
         available_actions=[available(session, action) for action in diagnosis.actions],
     )

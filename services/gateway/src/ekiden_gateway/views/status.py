@@ -1,13 +1,12 @@
 """How far a session is: the body of async-status."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ekiden.domain.decider import Situation, situation
 from ekiden.domain.diagnosis import Diagnosis
 from ekiden.domain.forecast import Medians, items, remaining, step_calls
-from ekiden.domain.ids import Micros, Position, Step
+from ekiden.domain.ids import Micros, Position, Step, TaskId
 from ekiden.domain.session import Session, Status
 from ekiden.workflow.package import Workflow
 from ekiden_gateway.models import forecast as gates
@@ -120,17 +119,13 @@ def gate_position(session: Session) -> Position | None:
 
 
 def gate(
-    session: Session, position: Position, workflow: Workflow, medians: Medians, cached: Mapping[str, Micros]
+    session: Session, position: Position, workflow: Workflow, medians: Medians, cached: Mapping[TaskId, Micros]
 ) -> gates.Gate:
     """What waits behind it and what it costs; `cached` are the searches that are there already."""
-    found = step_calls(session, position, workflow.plan, medians)
-    step = workflow.plan.by_position[position]
-    calls = {step.provider: found.calls.get(step.provider, 0) - len(cached)}
-    left = replace(found, calls=calls, at_most=Micros(found.at_most - step.cap * len(cached)))
     return gates.Gate(
         position=str(position),
         items=items(session, position, workflow.plan),
-        forecast=forecast.calls(left),
+        forecast=forecast.calls(step_calls(session, position, workflow.plan, medians, len(cached))),
         cached=len(cached),
         saved_usd=usd(Micros(sum(cached.values()))),
     )

@@ -1,12 +1,10 @@
-"""Tasks: for people as the old `api_tasks` had them and more, for the doctor as facts."""
+"""Tasks, for people: as the old `api_tasks` had them, and more."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ekiden.domain.ids import Micros, TaskId
 from ekiden.domain.messages import TaskStatus
 from ekiden.domain.plan import Provider
-from ekiden.domain.remedies import TaskFact
 from ekiden_gateway.models import parts as model
 from ekiden_gateway.models.sessions import TaskBrief, TaskCounts
 from ekiden_gateway.models.wire import usd
@@ -40,6 +38,7 @@ def task(document: Document) -> model.TaskAnswer:
         submissions=[_submission(row) for row in document["submissions"]],
         cost_usd=usd(document.get("billed", 0)),
         cap_usd=usd(document["cap"]),
+        at_risk_usd=usd(document["cap"] if document["status"] == TaskStatus.OUTCOME_UNKNOWN else 0),
         saved_usd=usd(document.get("saved", 0)),
         cached_from=document.get("cachedFrom"),
         flags=document.get("flags", []),
@@ -73,25 +72,6 @@ def retry_count(document: Document) -> int:
     """How often it was sent again: waiting for a slot, or a claim after which nothing was sent, is no attempt."""
     sent = [row for row in document["submissions"] if row["outcome"] != "not_sent"]
     return max(0, len(sent) - 1)
-
-
-def fact(document: Document) -> TaskFact:
-    status = TaskStatus(document["status"])
-    submissions: list[Document] = document["submissions"]
-    error: Document = document.get("error") or {}
-    since = document.get("finishedAt") or document["createdAt"]
-    if status in {TaskStatus.PROCESSING, TaskStatus.SUBMITTED, TaskStatus.OUTCOME_UNKNOWN} and submissions:
-        since = submissions[-1].get("endedAt") or submissions[-1]["sentAt"]
-    return TaskFact(
-        id=TaskId(document["_id"]),
-        status=status,
-        provider=Provider(document["provider"]),
-        since=since,
-        cap=Micros(document["cap"]),
-        error=error.get("error", ""),
-        message=error.get("message", ""),
-        not_before=document.get("notBefore"),
-    )
 
 
 def _submission(row: Document) -> model.SubmissionAnswer:
