@@ -15,6 +15,8 @@ STAMP := $(VENV)/.ekiden-setup
 THEME ?= AIと働き方
 REAL ?=
 SERVICE ?=
+CHAOS_SEED ?=
+CHAOS_TABLE ?= $(VENV)/chaos-table.md
 export THEME
 
 # docker or native. Asked for only where a recipe uses it.
@@ -86,8 +88,8 @@ test-docker: setup ## the Compose path; skipped where no Docker engine answers
 		exit 1
 	fi
 
-chaos: setup ## the fault tests, the long ones included
-	@$(WITHOUT_KEYS) $(BIN)/pytest --durations=0 tests/chaos
+chaos: setup ## all fault tests; ends with a table of faults and outcomes, which CHAOS_TABLE= keeps (CHAOS_SEED=: the same again)
+	@$(WITHOUT_KEYS) CHAOS_SEED=$(CHAOS_SEED) CHAOS_TABLE=$(CHAOS_TABLE) $(BIN)/pytest tests/chaos
 
 test-cluster bench: setup
 	@echo "make $@ comes with a later issue: there is nothing to run yet." >&2

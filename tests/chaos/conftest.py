@@ -1,21 +1,57 @@
-"""One stack for all fault tests of a run: what a fault leaves behind is a part of the next test."""
+"""One arena for the tests of a run that need no other, a part of the table for each file, the table at the end.
 
-from collections.abc import AsyncIterator
+`CHAOS_SEED` gives a seed back, `CHAOS_TABLE` names a file for the table.
+"""
+
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.chaos.arena import Arena
+from tests.chaos.report import Part, table
+
+SEED = int(os.environ.get("CHAOS_SEED") or time.time())
+PARTS = pytest.StashKey[list[Part]]()
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """What every random choice of a run is drawn from; shown with the table."""
+    return SEED
+
+
+@pytest.fixture(scope="module")
+def part(request: pytest.FixtureRequest) -> Iterator[Part]:
+    """The row of a file, named by its `PART`."""
+    made = Part(request.module.PART)
+    request.config.stash.setdefault(PARTS, []).append(made)
+    yield made
+    made.seconds = time.monotonic() - made.began
 
 
 @pytest_asyncio.fixture(scope="session")
-async def arena(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena]:
-    made = Arena(
-        tmp_path_factory.mktemp("arena"),
-        {"gateway": 1, "orchestrator": 1, "gpt-worker": 1, "perplexity-worker": 1},
-    )
-    try:
-        made.up()
+async def common_arena(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena]:
+    """What a fault leaves behind is a part of the next test."""
+    async with Arena(tmp_path_factory.mktemp("arena")).standing() as made:
         yield made
-    finally:
-        await made.down()
+
+
+@pytest.fixture
+def arena(common_arena: Arena, part: Part) -> Arena:
+    common_arena.part = part
+    return common_arena
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    parts = config.stash.get(PARTS, [])
+    if not parts:
+        return
+    shown = table(parts, SEED)
+    terminalreporter.write_sep("=", "faults × outcomes")
+    terminalreporter.write_line(shown)
+    if path := os.environ.get("CHAOS_TABLE"):
+        Path(path).write_text(shown + "\n", encoding="utf-8")
