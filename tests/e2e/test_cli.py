@@ -166,6 +166,13 @@ def test_a_restart_of_a_phase_is_first_foreseen_and_then_done(ekiden: Ekiden, co
     assert ekiden("sessions", "watch", completed["sessionId"]).code == 0
 
 
+def test_a_phase_is_restarted_with_questions_of_ones_own(ekiden: Ekiden, completed: Mapping[str, Any]) -> None:
+    again = ("sessions", "recover", completed["sessionId"], "--action", "restart_phase", "--phase", "1")
+
+    foreseen = ekiden(*again, "--question", "What do runners read?", "--question", "And when?", "--dry-run").out
+    assert "2 perplexity calls" in foreseen
+
+
 def test_sessions_are_listed_newest_first(ekiden: Ekiden, completed: Mapping[str, Any]) -> None:
     items = ekiden("sessions", "list", "--limit", "100", "--json").json["items"]
 

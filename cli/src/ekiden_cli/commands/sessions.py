@@ -21,6 +21,9 @@ app = typer.Typer(no_args_is_help=True, help="Look at sessions, and help them on
 
 Status = Annotated[str | None, typer.Option(help="Only those in this status, for example WAITING.")]
 Limit = Annotated[int, typer.Option(min=1, max=100, help="At most so many.")]
+Questions = Annotated[
+    list[str] | None, typer.Option(help="Search for this instead of what was planned; may be given several times.")
+]
 Verb = Literal["retry", "restart_phase", "restart_session", "resolve"]
 
 
@@ -88,9 +91,12 @@ def watch_session(session: SessionId, as_json: Json = False) -> None:
 
 
 @app.command("continue")
-def continue_session(session: SessionId, budget: BudgetUsd = None, as_json: Json = False) -> None:
-    """Pass the gate a session waits at, or raise its budget and go on."""
-    wish = {"budgetUsd": budget} if budget is not None else {}
+def continue_session(
+    session: SessionId, budget: BudgetUsd = None, question: Questions = None, as_json: Json = False
+) -> None:
+    """Pass the gate a session waits at, also with other questions, or raise its budget and go on."""
+    asked: dict[str, object | None] = {"budgetUsd": budget, "input": question or None}
+    wish = {name: value for name, value in asked.items() if value is not None}
     _command(as_json, lambda gateway: gateway.go_on(session, wish), "continue")
 
 
@@ -120,6 +126,7 @@ def recover(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="restart_phase: buy searches again, without the cache.")
     ] = False,
+    question: Questions = None,
     task: Annotated[str | None, typer.Option(help="resolve: the task whose outcome is unknown.")] = None,
     decision: Annotated[
         Literal["resend", "give_up", "attach"] | None, typer.Option(help="resolve: what to do.")
@@ -141,6 +148,7 @@ def recover(
         "action": action,
         "phaseNumber": phase,
         "fresh": fresh or None,
+        "input": question or None,
         "taskId": task,
         "decision": decision,
         "runId": run_id,
