@@ -173,6 +173,15 @@ def test_a_phase_is_restarted_with_questions_of_ones_own(ekiden: Ekiden, complet
     assert "2 perplexity calls" in foreseen
 
 
+def test_the_ledger_of_a_session_can_be_read(ekiden: Ekiden, completed: Mapping[str, Any]) -> None:
+    ran = ekiden("sessions", "tasks", completed["sessionId"])
+
+    assert ran.code == 0
+    assert ran.out.count("  COMPLETED  ") >= 13
+    assert "  run resp_" in ran.out
+    assert len(ekiden("sessions", "tasks", completed["sessionId"], "--json").json) >= 13
+
+
 def test_sessions_are_listed_newest_first(ekiden: Ekiden, completed: Mapping[str, Any]) -> None:
     items = ekiden("sessions", "list", "--limit", "100", "--json").json["items"]
 

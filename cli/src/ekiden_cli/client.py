@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Literal, Self, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -84,14 +84,10 @@ class Gateway:
         """Pass a gate or a wait; `wish` may hold `input`, `taskId` or `budgetUsd`."""
         return await self._post(session_id, "continue-async", wish)
 
-    async def pause(self, session_id: str) -> dict[str, Any]:
-        return await self._post(session_id, "pause")
-
-    async def resume(self, session_id: str) -> dict[str, Any]:
-        return await self._post(session_id, "resume")
-
-    async def cancel(self, session_id: str, *, dry_run: bool = False) -> dict[str, Any]:
-        return await self._post(session_id, "cancel", params={"dryRun": "true"} if dry_run else None)
+    async def say(
+        self, session_id: str, word: Literal["pause", "resume", "cancel"], *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        return await self._post(session_id, word, params={"dryRun": "true"} if dry_run else None)
 
     async def recover(self, session_id: str, wish: Mapping[str, object]) -> dict[str, Any]:
         return await self._post(session_id, "recover", wish)

@@ -103,7 +103,11 @@ class TaskSummary(Document):
 
 
 class Submission(Document):
+    sent_at: datetime | None = None
     outcome: str = ""
+    run_id: str | None = None
+    error: str | None = None
+    message: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
@@ -116,7 +120,9 @@ class Task(Document):
     status: str = ""
     phase_number: int | None = None
     step_name: str | None = None
+    run_id: str | None = None
     cost_usd: float | None = None
+    at_risk_usd: float = 0.0
     simulated: bool = False
     submissions: tuple[Submission, ...] = ()
 
@@ -162,6 +168,8 @@ class Forecast(Document):
     abandoned: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     reserved_usd: float = 0.0
+    cached: int = 0
+    saved_usd: float = 0.0
     now: Calls = Calls()
     to_end: Calls = Calls()
 
@@ -172,6 +180,8 @@ class Gate(Document):
     position: str = ""
     items: tuple[Any, ...] = ()
     forecast: Calls = Calls()
+    cached: int = 0
+    saved_usd: float = 0.0
 
 
 class SessionStatus(Document):
@@ -251,11 +261,18 @@ class Drafts(Document):
     total_drafts: int = 0
 
 
+class Evidence(Document):
+    subject: Text = ""
+    says: Text = ""
+
+
 class Health(Document):
     is_healthy: bool = True
     summary: Text = ""
     issues: tuple[str, ...] = ()
     recommendations: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    at_risk_usd: float = 0.0
 
 
 class RecoveryAction(Document):

@@ -10,7 +10,7 @@ from ekiden_cli.draft_view import draw_draft, print_draft
 from ekiden_cli.errors import Exit
 from ekiden_cli.receipt import SIMULATED, Receipt, draw_receipt, make_receipt, summary, table
 from ekiden_cli.relay_view import LONGEST_LINE
-from ekiden_cli.session_lines import calls_line, question_of
+from ekiden_cli.session_lines import calls_line, question_of, reused
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.wording import waits_for, way_on
 from ekiden_cli.wrap import clean, wrap
@@ -73,6 +73,8 @@ def _tell_stop(status: SessionStatus, terminal: Terminal) -> None:
         _say(terminal, f"{session.failure.get('error', '')}: {session.failure.get('message', '')}")
     if gate:
         _say(terminal, f"Behind the gate at {gate.position}: {calls_line(gate.forecast)}.")
+        if gate.cached:
+            _say(terminal, f"{reused(gate.cached, gate.saved_usd)}.")
         for item in gate.items:
             _say(terminal, question_of(item), lead="· ")
     elif status.next_action and status.next_action.message:

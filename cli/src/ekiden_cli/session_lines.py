@@ -1,12 +1,12 @@
 """Sessions in lists, and one session in plain lines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import cast
 
 from rich.text import Text
 
-from ekiden_cli.documents import Calls, Forecast, Recovery, SessionState, SessionStatus
+from ekiden_cli.documents import Calls, Forecast, Recovery, SessionState, SessionStatus, Task
 from ekiden_cli.relay_view import STATUS_STYLES
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.wording import seconds, usd, waits_for, way_on
@@ -40,7 +40,11 @@ def status_lines(status: SessionStatus) -> Iterator[str]:
     for phase in status.phases:
         yield f"Phase {phase.number}:   {pad(clean(phase.title or phase.name), 24)} {phase.status}"
     yield f"Progress:  {status.progress.percentage:.0f} %"
-    yield f"Cost:      {usd(cost.spent_usd)} spent, {usd(cost.reserved_usd)} reserved, {usd(cost.budget_usd)} budget"
+    saved = f", {usd(cost.saved_usd)} saved" if cost.saved_usd else ""
+    yield (
+        f"Cost:      {usd(cost.spent_usd)} spent, {usd(cost.reserved_usd)} reserved, "
+        f"{usd(cost.budget_usd)} budget{saved}"
+    )
     if status.next_action and status.next_action.message:
         yield f"Next:      {clean(status.next_action.message)}"
     for command in way_on(session):
@@ -52,6 +56,11 @@ def recovery_lines(recovery: Recovery) -> Iterator[str]:
     yield clean(recovery.health.summary) or ("Healthy." if recovery.health.is_healthy else "Not healthy.")
     yield from (f"  - {clean(issue)}" for issue in recovery.health.issues)
     yield from (f"  → {clean(advice)}" for advice in recovery.health.recommendations)
+    if recovery.health.at_risk_usd:
+        yield f"  At risk of being paid twice: {usd(recovery.health.at_risk_usd)}"
+    if recovery.health.evidence:
+        yield "What is known:"
+    yield from (f"  {clean(item.subject)}: {clean(item.says)}" for item in recovery.health.evidence)
     if recovery.available_actions:
         yield "What can be done:"
     for action in recovery.available_actions:
@@ -83,10 +92,28 @@ def calls_line(calls: Calls) -> str:
     return f"{counted} calls, at most {usd(calls.at_most_usd)}{took}"
 
 
+def reused(searches: int, saved_usd: float) -> str:
+    """What is not bought again."""
+    return f"{searches} {'search is' if searches == 1 else 'searches are'} there already, which saves {usd(saved_usd)}"
+
+
+def task_lines(tasks: Sequence[Task]) -> Iterator[str]:
+    """The ledger: a line for each task, and one for each of its submissions."""
+    for task in tasks:
+        risk = f", {usd(task.at_risk_usd)} at risk" if task.at_risk_usd else ""
+        yield f"{task.id}  {task.status}  {usd(task.cost_usd or 0)}{risk}"
+        for sent in task.submissions:
+            run = f"  run {sent.run_id}" if sent.run_id else ""
+            told = f"  {clean(sent.error)}: {clean(sent.message or '')}" if sent.error else ""
+            yield f"  {_moment(sent.sent_at)}  {sent.outcome}  {usd(sent.cost_usd or 0)}{run}{told}"
+
+
 def forecast_lines(forecast: Forecast) -> Iterator[str]:
     """What a command would order, keep, cost and take."""
     yield f"now:     {calls_line(forecast.now)}, {usd(forecast.reserved_usd)} reserved"
     yield f"to end:  {calls_line(forecast.to_end)}"
+    if forecast.cached:
+        yield f"cached:  {reused(forecast.cached, forecast.saved_usd)}"
     if forecast.kept:
         yield f"kept:    {', '.join(forecast.kept)}"
     if forecast.abandoned:

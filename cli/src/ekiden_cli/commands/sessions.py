@@ -12,7 +12,7 @@ from ekiden_cli.documents import Entry, Forecast, Recovery, SessionState, Sessio
 from ekiden_cli.errors import Exit
 from ekiden_cli.outcome import exit_code, tell_outcome
 from ekiden_cli.relay_view import RelayView
-from ekiden_cli.session_lines import forecast_lines, recovery_lines, session_table, status_lines
+from ekiden_cli.session_lines import forecast_lines, recovery_lines, session_table, status_lines, task_lines
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.watch import Watch, relay_view, watch
 from ekiden_cli.wording import waits_for
@@ -22,7 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at sessions, and help them on
 Status = Annotated[str | None, typer.Option(help="Only those in this status, for example WAITING.")]
 Limit = Annotated[int, typer.Option(min=1, max=100, help="At most so many.")]
 Questions = Annotated[
-    list[str] | None, typer.Option(help="Search for this instead of what was planned; may be given several times.")
+    list[str] | None, typer.Option(help="The phase's search, in place of what was planned; may be given several times.")
 ]
 Verb = Literal["retry", "restart_phase", "restart_session", "resolve"]
 
@@ -100,22 +100,40 @@ def continue_session(
     _command(as_json, lambda gateway: gateway.go_on(session, wish), "continue")
 
 
+@app.command("start")
+def start_session(session: SessionId, as_json: Json = False) -> None:
+    """Start a session that was created and not started, or let one that failed try again."""
+    _command(as_json, lambda gateway: gateway.start(session), "start")
+
+
 @app.command()
-def pause(session: SessionId, as_json: Json = False) -> None:
+def pause(session: SessionId, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Let a session stop after the calls that are under way."""
-    _command(as_json, lambda gateway: gateway.pause(session), "pause")
+    _command(as_json, lambda gateway: gateway.say(session, "pause", dry_run=dry_run), "pause")
 
 
 @app.command()
-def resume(session: SessionId, as_json: Json = False) -> None:
+def resume(session: SessionId, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Let a paused session go on."""
-    _command(as_json, lambda gateway: gateway.resume(session), "resume")
+    _command(as_json, lambda gateway: gateway.say(session, "resume", dry_run=dry_run), "resume")
 
 
 @app.command()
 def cancel(session: SessionId, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Cancel a session, also at the providers. What was bought is kept and paid."""
-    _command(as_json, lambda gateway: gateway.cancel(session, dry_run=dry_run), "cancel")
+    _command(as_json, lambda gateway: gateway.say(session, "cancel", dry_run=dry_run), "cancel")
+
+
+@app.command()
+def tasks(session: SessionId, as_json: Json = False) -> None:
+    """Print a session's ledger: each task, and each time it was sent, with run id, outcome and cost."""
+    terminal = Terminal(as_json)
+    ledger = with_gateway(lambda gateway: gateway.tasks(session))
+    if as_json:
+        terminal.give([task.raw for task in ledger])
+        return
+    for line in task_lines(ledger):
+        terminal.say(line)
 
 
 @app.command()
