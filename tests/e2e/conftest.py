@@ -7,13 +7,15 @@ import httpx
 import pytest
 
 from ekiden_native import Stack
+from ekiden_native.ports import own_ports
 from ekiden_native.stack import SETTINGS
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack of its own, with one process of each service; `stack.env` has its addresses."""
-    stack = Stack(tmp_path_factory.mktemp("stack"), env={"EKIDEN_LOG_LEVEL": "info"}, simulate=True)
+    env = {"EKIDEN_LOG_LEVEL": "info", **own_ports()}
+    stack = Stack(tmp_path_factory.mktemp("stack"), env=env, simulate=True)
     try:
         stack.up(timeout=90)
         yield stack

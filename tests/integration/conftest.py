@@ -9,6 +9,7 @@ import pytest
 from ekiden.store.database import Database
 from ekiden.store.schema import ensure_schema
 from ekiden_native import Stack
+from ekiden_native.ports import own_ports
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Infra:
 
 @pytest.fixture(scope="session")
 def infra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
-    stack = Stack(tmp_path_factory.mktemp("infra"), services={})
+    stack = Stack(tmp_path_factory.mktemp("infra"), services={}, env=own_ports())
     try:
         stack.up()
         yield Infra(stack.env["EKIDEN_AMQP_URL"], stack.env["EKIDEN_MONGODB_URL"], stack)

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from ekiden_native.errors import PortTaken
-from ekiden_native.ports import LISTENERS, LOOPBACK, choose_ports, free_port, is_free
+from ekiden_native.ports import LISTENERS, LOOPBACK, choose_ports, free_port, is_free, own_ports
 
 
 def all_free(_port: int) -> bool:
@@ -109,3 +109,10 @@ def test_a_port_is_taken_when_somebody_listens_on_every_address() -> None:
         listener.listen()
 
         assert not is_free(listener.getsockname()[1])
+
+
+def test_two_stacks_with_ports_of_their_own_do_not_meet() -> None:
+    ports = choose_ports(own_ports(), {})
+
+    assert not set(ports.values()) & {listener.usual for listener in LISTENERS.values()}
+    assert len(set(ports.values())) == len(LISTENERS)

@@ -57,6 +57,12 @@ def free_port(avoid: set[int], free: Callable[[int], bool] = is_free) -> int:
     return port
 
 
+def own_ports() -> dict[str, str]:
+    """Return settings that give a stack four free ports: it meets no other, also while a server is being restarted."""
+    used: set[int] = set()
+    return {listener.asked_by: str(free_port(used)) for listener in LISTENERS.values()}
+
+
 def choose_ports(
     asked: Mapping[str, str], earlier: Mapping[str, str], free: Callable[[int], bool] = is_free
 ) -> dict[str, int]:
