@@ -20,7 +20,7 @@ from ekiden.domain.messages import Outcome, TaskStatus
 from ekiden.domain.plan import Provider
 from ekiden.retry import UnknownOutcome
 from ekiden.store.tasks import Freed, NewTask
-from ekiden.worker.ledger import Claim, Completed, Ended, Ledger, Usage
+from ekiden.worker.ledger import Claim, Completed, Ended, Ledger, Saved, Usage
 
 ASK, RESEND = UnknownOutcome.ASK, UnknownOutcome.RESEND
 CAP = Micros(50_000)
@@ -156,7 +156,7 @@ class LedgerLab(ABC):
         return (await self.tasks.outcomes([task_id]))[task_id]
 
     async def bought(self, worker: Ledger, task_id: TaskId, cost: int = 700) -> None:
-        assert await worker.complete(await claimed(worker, task_id), answer(cost))
+        assert await worker.complete(await claimed(worker, task_id), answer(cost)) is Saved.DECIDED
 
 
 def answer(cost: int = 700, result: object = "found", response: object = None) -> Completed:
@@ -260,7 +260,7 @@ class LedgerContract:
         await lab.worker("two").put_off(task, 60)
 
         assert not (await lab.view(task)).to_announce
-        assert await worker.complete(claim, answer())
+        assert await worker.complete(claim, answer()) is Saved.DECIDED
 
     async def test_a_worker_does_not_claim_what_it_has_in_hand(self, lab: LedgerLab) -> None:
         worker, task = lab.worker(), await lab.order()
@@ -389,11 +389,47 @@ class LedgerContract:
     async def test_a_replaced_workers_failure_is_ignored(self, lab: LedgerLab) -> None:
         task, one, late, two, claim = await self.replaced(lab)
 
-        assert not await one.end(late, rejected())
+        assert await one.end(late, rejected()) is Saved.BOOKED
 
         assert (await lab.view(task)).status == "PROCESSING"
-        assert await two.complete(claim, answer(700))
+        assert await two.complete(claim, answer(700)) is Saved.DECIDED
         assert (await lab.view(task)).billed == 700
+
+    @pytest.mark.parametrize("word", ["end", "submitted", "let_go"])
+    async def test_of_two_claims_of_one_worker_the_older_touches_nothing(self, lab: LedgerLab, word: str) -> None:
+        """The epoch is part of the fence: the worker's name alone does not tell its claims from each other."""
+        before, after = lab.worker("one", policy=RESEND), lab.worker("one", policy=RESEND)
+        task = await lab.order(policy=RESEND)
+        late = await claimed(before, task)
+        await lab.later(LEASE_OVER)
+        await lab.free()
+        claim = await claimed(after, task)
+        if word == "let_go":
+            await after.submitted(claim, "run_2")
+        held = await lab.view(task)
+
+        match word:
+            case "end":
+                assert await before.end(late, rejected()) is Saved.BOOKED
+            case "submitted":
+                assert not await before.submitted(late, "run_1")
+            case _:
+                await before.let_go(late)
+
+        now = await lab.view(task)
+        assert (now.status, now.worker, now.leased, now.epoch, now.run_id, now.submissions[-1]) == (
+            held.status,
+            "one",
+            True,
+            claim.epoch,
+            held.run_id,
+            held.submissions[-1],
+        )
+
+    async def test_a_replaced_workers_doubt_is_no_news(self, lab: LedgerLab) -> None:
+        _, one, late, _, _ = await self.replaced(lab)
+
+        assert await one.end(late, unknown(again=True)) is Saved.KNOWN
 
     async def test_a_replaced_workers_failure_still_says_what_its_call_cost(self, lab: LedgerLab) -> None:
         task, one, late, two, claim = await self.replaced(lab)
@@ -445,7 +481,7 @@ class LedgerContract:
     async def test_a_replaced_workers_result_is_kept_while_the_task_is_not_final(self, lab: LedgerLab) -> None:
         task, one, late, _, _ = await self.replaced(lab)
 
-        assert await one.complete(late, answer(600, "late but true"))
+        assert await one.complete(late, answer(600, "late but true")) is Saved.DECIDED
 
         view = await lab.view(task)
         assert (view.status, view.result, view.worker, view.leased) == ("COMPLETED", "late but true", None, False)
@@ -456,16 +492,16 @@ class LedgerContract:
         await lab.later(LEASE_OVER)
         await lab.free()
 
-        assert await one.complete(late, answer(600))
+        assert await one.complete(late, answer(600)) is Saved.DECIDED
 
         view = await lab.view(task)
         assert (view.status, view.billed, view.finished) == ("COMPLETED", 600, True)
 
     async def test_what_comes_second_is_booked_and_changes_nothing_else(self, lab: LedgerLab) -> None:
         task, one, late, two, claim = await self.replaced(lab)
-        assert await one.complete(late, answer(600, "first"))
+        assert await one.complete(late, answer(600, "first")) is Saved.DECIDED
 
-        assert not await two.complete(claim, answer(700, "second"))
+        assert await two.complete(claim, answer(700, "second")) is Saved.BOOKED
 
         view = await lab.view(task)
         assert (view.result, view.billed, view.booked_late) == ("first", 1300, True)
@@ -479,7 +515,7 @@ class LedgerContract:
         await lab.free()
         await lab.abandon(task)
 
-        assert not await one.complete(late, answer(600))
+        assert await one.complete(late, answer(600)) is Saved.BOOKED
 
         view = await lab.view(task)
         assert (view.status, view.result, view.billed) == ("CANCELLED", None, 600)
@@ -505,20 +541,20 @@ class LedgerContract:
     async def test_an_ending_written_twice_counts_once(self, lab: LedgerLab, ending: Ended) -> None:
         worker, task = lab.worker(), await lab.order()
         claim = await claimed(worker, task)
-        assert await worker.end(claim, ending)
+        assert await worker.end(claim, ending) is Saved.DECIDED
         once = await lab.view(task)
 
-        assert not await worker.end(claim, ending)
+        assert await worker.end(claim, ending) is Saved.KNOWN
 
         assert await lab.view(task) == once
 
     async def test_a_result_written_twice_counts_once(self, lab: LedgerLab) -> None:
         worker, task = lab.worker(), await lab.order()
         claim = await claimed(worker, task)
-        assert await worker.complete(claim, answer(700))
+        assert await worker.complete(claim, answer(700)) is Saved.DECIDED
         once = await lab.view(task)
 
-        assert not await worker.complete(claim, answer(700))
+        assert await worker.complete(claim, answer(700)) is Saved.KNOWN
 
         assert await lab.view(task) == once
 
@@ -597,8 +633,8 @@ class LedgerContract:
         views = [await lab.view(task) for task in (sent, running)]
         assert [view.status for view in views] == ["PROCESSING", "SUBMITTED"]
         assert all(view.cancel_requested for view in views)
-        assert await worker.complete(first, answer(600))
-        assert await worker.complete(second, answer(700))
+        assert await worker.complete(first, answer(600)) is Saved.DECIDED
+        assert await worker.complete(second, answer(700)) is Saved.DECIDED
         assert [(await lab.outcome(task)).billed for task in (sent, running)] == [600, 700]
 
     async def test_an_abandoned_run_is_still_collected_after_its_worker_died(self, lab: LedgerLab) -> None:
@@ -613,7 +649,7 @@ class LedgerContract:
         claim = await claimed(two, task)
         assert claim.run_id == "run_1"
         assert await two.renew() == [task]
-        assert await two.complete(claim, answer())
+        assert await two.complete(claim, answer()) is Saved.DECIDED
 
     @pytest.mark.parametrize(
         "ending", [refused(), refused(60), NOT_SENT, UNUSABLE, unknown(again=True), unknown(again=False)]
@@ -722,7 +758,7 @@ class LedgerContract:
 
         assert not await one.submitted(late, "run_late")
         accepted = await lab.view(task)
-        assert not await one.complete(late, answer(700))
+        assert await one.complete(late, answer(700)) is Saved.BOOKED
 
         assert (accepted.status, accepted.submissions) == ("FAILED", ((1, "accepted_late", CAP, "run_late"),))
         view = await lab.view(task)
@@ -802,7 +838,7 @@ class LedgerContract:
 
         assert not await two.answer_from_cache(under_way)
         assert not await two.answer_from_cache(running)
-        assert await one.complete(claim, answer())
+        assert await one.complete(claim, answer()) is Saved.DECIDED
 
     async def test_of_two_identical_searches_at_once_one_is_bought(self, lab: LedgerLab) -> None:
         one, two = lab.worker("one", cache_seconds=3600), lab.worker("two", cache_seconds=3600)

@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from ekiden.domain.ids import Micros, Position, SessionId, Step, TaskId, TaskName
+from ekiden.domain.messages import FINAL
 from ekiden.domain.plan import Provider
 from ekiden.errors import (
     InvalidOutput,
@@ -29,7 +30,7 @@ from ekiden.store.tasks import NewTask
 from ekiden.worker import runtime as runtime_module
 from ekiden.worker.adapter import Adapter, Call, Running, Submitted
 from ekiden.worker.lease import LEASE_SECONDS, Fence, Leases
-from ekiden.worker.ledger import Claim, Completed, Ended, Usage
+from ekiden.worker.ledger import Claim, Completed, Ended, Saved, Usage
 from ekiden.worker.polling import PollPlan
 from ekiden.worker.runtime import Runtime
 from tests.fakes.adapters import InstantGpt, InstantSearch
@@ -61,6 +62,18 @@ class HandClock:
         return self.reading
 
 
+@dataclass
+class Witness(FakeAnnouncer):
+    """Notes how a task stands in the ledger when its end is told of."""
+
+    records: dict[str, Record] = field(default_factory=dict[str, Record])
+    seen: list[str] = field(default_factory=list[str])
+
+    async def task_ended(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None:
+        self.seen.append(str(self.records[task_id]["status"]))
+        await super().task_ended(task_id, session_id, completed=completed)
+
+
 class Bench:
     """A runtime on a bench: everything around it can be seen and broken."""
 
@@ -69,7 +82,7 @@ class Bench:
         self.tasks = FakeTasks()
         self.ledger = FakeLedger(self.tasks, "one", adapter.provider)
         self.gate = FakeGate()
-        self.announcer = FakeAnnouncer()
+        self.announcer = Witness(records=self.tasks.records)
         self.clock = HandClock()
         self.runtime = Runtime(
             adapter,
@@ -214,6 +227,78 @@ async def test_a_task_with_a_run_id_does_not_wait_at_the_gate() -> None:
         await made.until_status(task, "COMPLETED")
 
         assert (made.gate.entered, made.gate.unused_entries) == (0, 0)
+
+
+@pytest.mark.parametrize("status", ["PROCESSING", "OUTCOME_UNKNOWN", "COMPLETED", "CANCELLED"])
+async def test_only_what_would_be_sent_waits_at_the_gate(status: str) -> None:
+    adapter = gpt()
+    async with bench(adapter) as made:
+        made.gate.shut = asyncio.Event()
+        task = await made.order()
+        made.record(task).update(status=status, worker="other" if status == "PROCESSING" else None)
+        await made.deliver(task)
+
+        assert (made.gate.entered, made.gate.unused_entries, made.log) == (0, 0, ["acked"])
+        assert (made.status(task), adapter.calls) == (status, [])
+        assert len(made.announcer.ended) == (status in FINAL)
+
+
+async def test_a_claim_whose_reply_was_lost_does_not_wait_at_the_gate_again() -> None:
+    async with bench(gpt()) as made:
+        task = await made.order()
+        made.ledger.lost.add("claim")
+        with pytest.raises(Unreachable):
+            await made.deliver(task)
+        made.gate.shut = asyncio.Event()
+
+        await made.deliver(task)
+        await made.until_status(task, "COMPLETED")
+
+        assert made.gate.entered == 1
+
+
+async def test_a_task_that_is_told_of_again_while_it_waits_at_the_gate_waits_there_once() -> None:
+    adapter = gpt()
+    async with bench(adapter) as made:
+        task, made.gate.shut = await made.order(), asyncio.Event()
+        first = asyncio.ensure_future(made.deliver(task))
+        await made.until(lambda: made.gate.entered == 1)
+        for _ in range(3):
+            await made.deliver(task)
+        assert made.log == ["acked"] * 3
+        assert not first.done()
+
+        made.gate.shut.set()
+        await first
+        await made.until_status(task, "COMPLETED")
+        assert (made.gate.entered, made.log, len(adapter.calls)) == (1, ["acked"] * 4, 1)
+
+
+async def test_a_task_whose_message_was_let_go_is_taken_on_again() -> None:
+    async with bench(gpt()) as made:
+        task = await made.order()
+        made.gate.park = 90.0
+        await made.deliver(task)
+        made.gate.park = 0.0
+        made.tasks.clock.later(91)
+        await made.deliver(task)
+        await made.until_status(task, "COMPLETED")
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [(None, "COMPLETED"), (RequestRejected("400"), "FAILED"), (OutcomeUnknown("502"), "OUTCOME_UNKNOWN")],
+    ids=["an answer", "a failure", "a doubt"],
+)
+async def test_an_end_is_saved_before_it_is_told_of(failure: ProviderError | None, status: str) -> None:
+    adapter = gpt()
+    adapter.failures.extend([failure] if failure else [])
+    async with bench(adapter) as made:
+        task = await made.order()
+        await made.deliver(task)
+        await made.until(lambda: bool(made.announcer.ended))
+
+        assert made.announcer.seen == [status]
 
 
 async def test_a_message_about_nothing_to_claim_is_acknowledged() -> None:
@@ -383,7 +468,7 @@ async def test_an_answer_that_cannot_be_stored_is_booked_and_leaves_no_stuck_lea
     async with bench(gpt()) as made:
         task = await made.order()
 
-        async def refuses(*_: object) -> bool:
+        async def refuses(*_: object) -> Saved:
             raise OverflowError("MongoDB can only handle up to 8-byte ints")
 
         monkeypatch.setattr(made.ledger, "complete", refuses)
@@ -393,6 +478,23 @@ async def test_an_answer_that_cannot_be_stored_is_booked_and_leaves_no_stuck_lea
         record = made.record(task)
         assert (record["status"], record["worker"], record["billed"]) == ("QUEUED", None, 100)
         assert [s["outcome"] for s in record["submissions"]] == ["unusable"]
+        assert len(made.gate.answers) == 1
+
+
+async def test_an_accepted_call_is_told_to_the_gate_although_its_run_id_cannot_be_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with bench(InstantSearch()) as made:
+        task = await made.order()
+
+        async def refuses(*_: object) -> bool:
+            raise OverflowError("too long")
+
+        monkeypatch.setattr(made.ledger, "submitted", refuses)
+        await made.deliver(task)
+        await made.until_status(task, "OUTCOME_UNKNOWN")
+
+        assert len(made.gate.answers) == 1
 
 
 async def test_a_bug_in_the_gate_costs_no_answer() -> None:
@@ -427,7 +529,7 @@ async def test_half_a_character_in_a_providers_message_can_be_stored(monkeypatch
         messages: list[str] = []
         end = made.ledger.end
 
-        async def heard(claim: Claim, ending: Ended) -> bool:
+        async def heard(claim: Claim, ending: Ended) -> Saved:
             messages.append(ending.message)
             return await end(claim, ending)
 
@@ -501,6 +603,33 @@ async def test_a_paid_answer_of_the_wrong_form_is_an_answer() -> None:
         assert (len(made.gate.answers), made.gate.refusals) == (1, [])
 
 
+@pytest.mark.parametrize("billed", [5, None])
+async def test_a_paid_refusal_is_an_answer(billed: int | None) -> None:
+    adapter = gpt()
+    adapter.failures.append(RequestRejected("the content filter stopped it", billed=billed))
+    async with bench(adapter) as made:
+        task = await made.order()
+        await made.deliver(task)
+        await made.until_status(task, "FAILED")
+
+        assert (len(made.gate.answers), made.gate.refusals) == (1, [])
+
+
+async def test_after_a_doubt_a_call_is_sent_again_later_and_never_for_nothing() -> None:
+    adapter = gpt()
+    adapter.failures.append(OutcomeUnknown("502"))
+    async with bench(adapter, policy=UnknownOutcome.RESEND) as made:
+        made.gate.breaker_open = True
+        task = await made.order()
+        await made.deliver(task)
+        await made.until_status(task, "QUEUED")
+
+        record = made.record(task)
+        assert made.tasks.now_in(0.1) <= record["notBefore"] <= made.tasks.now_in(4)
+        assert [(s["outcome"], s["billed"]) for s in record["submissions"]] == [("unknown", CAP)]
+        assert made.announcer.commands == []
+
+
 async def test_how_long_ago_an_answered_call_was_sent_is_told() -> None:
     class Slow(InstantGpt):
         async def submit(self, call: Call, fence: Fence) -> Completed | Submitted:
@@ -564,10 +693,13 @@ async def test_the_gate_hears_of_every_call_that_brought_no_answer(error: Provid
 async def test_an_entry_at_the_gate_that_is_not_used_is_given_back() -> None:
     search = held_search()
     async with bench(search) as made:
-        task = await made.order()
+        task, made.gate.shut = await made.order(), asyncio.Event()
+        message = asyncio.ensure_future(made.deliver(task))
+        await made.until(lambda: made.gate.entered == 1)
         other = FakeLedger(made.tasks, "other")
         assert await other.claim(task) is not None
-        await made.deliver(task)
+        made.gate.shut.set()
+        await message
 
         assert (made.gate.entered, made.gate.unused_entries) == (1, 1)
 
@@ -582,6 +714,86 @@ async def test_a_bug_in_the_gate_loses_no_refusal() -> None:
         await made.until(lambda: made.announcer.commands == [task])
 
         assert [s["outcome"] for s in made.record(task)["submissions"]] == ["held_back"]
+
+
+class Counters:
+    """How far the metrics of one provider's calls have moved."""
+
+    _NAMES = ("outcome_unknown", "task_retries", "provider_cost_usd")
+
+    def __init__(self) -> None:
+        self._before = self._read()
+
+    def moved(self) -> tuple[float, float, float]:
+        """Unknown outcomes, tasks queued again, micro-dollars."""
+        unknown, again, dollars = (now - was for now, was in zip(self._read(), self._before, strict=True))
+        return unknown, again, round(dollars * 1_000_000)
+
+    def _read(self) -> list[float]:
+        totals = dict.fromkeys(self._NAMES, 0.0)
+        for metric in REGISTRY.collect():
+            name = metric.name.removeprefix("ekiden_")
+            if name in totals:
+                totals[name] = sum(s.value for s in metric.samples if s.name.endswith("_total"))
+        return list(totals.values())
+
+
+@pytest.mark.parametrize(("policy", "retries"), [(UnknownOutcome.ASK, 0), (UnknownOutcome.RESEND, 1)])
+async def test_an_unknown_outcome_is_counted_once(policy: UnknownOutcome, retries: int) -> None:
+    adapter, counters = gpt(), Counters()
+    adapter.failures.append(OutcomeUnknown("502"))
+    async with bench(adapter, policy=policy) as made:
+        task = await made.order()
+        with capture_logs() as logs:
+            await made.deliver(task)
+            await made.until(lambda: made.runtime.in_flight == 0)
+
+        assert counters.moved() == (1, retries, 0)
+        assert [log["at_risk"] for log in logs if log["event"] == "outcome_unknown"] == [CAP] * (1 - retries)
+
+
+@pytest.mark.parametrize("policy", list(UnknownOutcome))
+async def test_a_doubt_of_a_worker_that_was_replaced_is_not_counted_again(policy: UnknownOutcome) -> None:
+    class Replaced(InstantGpt):
+        async def submit(self, call: Call, fence: Fence) -> Completed | Submitted:
+            made.tasks.clock.later(LEASE_SECONDS + 1)
+            assert len(await made.tasks.free_expired()) == 1  # the reconciler counts it
+            raise OutcomeUnknown("timed out")
+
+    counters = Counters()
+    async with bench(Replaced({}), policy=policy) as made:
+        task = await made.order()
+        with capture_logs() as logs:
+            await made.deliver(task)
+            await made.until(lambda: made.runtime.in_flight == 0)
+
+        assert counters.moved() == (0, 0, 0)
+        assert "outcome_unknown" not in [log["event"] for log in logs]
+
+
+@pytest.mark.parametrize(("failed", "cost"), [(False, 100), (True, 5)])
+async def test_what_a_replaced_worker_was_billed_is_counted_with_its_booking(failed: bool, cost: int) -> None:
+    class Replaced(InstantGpt):
+        async def submit(self, call: Call, fence: Fence) -> Completed | Submitted:
+            answer = await super().submit(call, fence)
+            made.tasks.clock.later(LEASE_SECONDS + 1)
+            await made.tasks.free_expired()
+            other = FakeLedger(made.tasks, "other", Provider.GPT)
+            claim = await other.claim(made_task[0])
+            assert claim is not None
+            await other.complete(claim, Completed("first", None, Usage()))
+            if failed:
+                raise InvalidOutput("no JSON", billed=5)
+            return answer
+
+    counters, made_task = Counters(), list[TaskId]()
+    async with bench(Replaced({"note": 1}), policy=UnknownOutcome.RESEND) as made:
+        made_task.append(await made.order())
+        await made.deliver(made_task[0])
+        await made.until(lambda: made.runtime.in_flight == 0)
+
+        assert made.record(made_task[0])["billed"] == cost
+        assert counters.moved() == (0, 0, cost)
 
 
 def above_cap(provider: Provider) -> float:

@@ -18,7 +18,7 @@ from ekiden.errors import Unreachable
 from ekiden.retry import RESENDS, Tally, UnknownOutcome
 from ekiden.store.tasks import Freed, NewTask
 from ekiden.worker.lease import LEASE_SECONDS
-from ekiden.worker.ledger import Claim, Completed, Ended
+from ekiden.worker.ledger import Claim, Completed, Ended, Saved
 
 Record = dict[str, Any]
 HELD = frozenset({TaskStatus.PROCESSING, TaskStatus.SUBMITTED})
@@ -72,12 +72,16 @@ class FakeTasks:
     async def free_expired(self) -> list[Freed]:
         now = self.clock.now()
         expired = [r for r in self.records.values() if r["leaseUntil"] is not None and r["leaseUntil"] < now]
+        freed: list[Freed] = []
         for record in expired:
-            if record["status"] == TaskStatus.SUBMITTED:
-                self.release(record)
-            else:
+            unknown = record["status"] != TaskStatus.SUBMITTED
+            if unknown:
                 self._free_unsure(record)
-        return [Freed(TaskId(r["_id"]), SessionId(r["sessionId"]), TaskStatus(r["status"])) for r in expired]
+            else:
+                self.release(record)
+            task, session = TaskId(record["_id"]), SessionId(record["sessionId"])
+            freed.append(Freed(task, session, TaskStatus(record["status"]), unknown, record["cap"]))
+        return freed
 
     async def due(self, limit: int) -> list[Record]:
         now = self.clock.now()
@@ -269,38 +273,40 @@ class FakeLedger:
         self._replied("submitted")
         return ours
 
-    async def complete(self, claim: Claim, answer: Completed) -> bool:
+    async def complete(self, claim: Claim, answer: Completed) -> Saved:
         self._called("complete")
         record = self.tasks.records[claim.task_id]
         submission = submission_of(record, claim.submission)
         billed = answer.usage.billed or 0
-        first = record["status"] not in FINAL
-        if first:
+        came = Saved.KNOWN
+        if record["status"] not in FINAL:
+            came = Saved.DECIDED
             submission.update(outcome="completed", billed=billed)
             marks = {"flags": list(answer.flags), "simulated": answer.usage.simulated, "error": None}
             self.tasks.finish(record, TaskStatus.COMPLETED, result=copy.deepcopy(answer.result), **marks)
             count_up(record)
         elif submission["outcome"] in {"pending", "accepted", "accepted_late", "unknown"}:
-            self._book(record, submission, "completed_late", billed)
+            came = self._book(record, submission, "completed_late", billed)
         self._replied("complete")
         self._put_down(claim)
-        return first
+        return came
 
-    async def end(self, claim: Claim, ending: Ended) -> bool:
+    async def end(self, claim: Claim, ending: Ended) -> Saved:
         self._called("end")
         record = self.tasks.records[claim.task_id]
         submission = submission_of(record, claim.submission)
-        ours = self._ours(record, claim)
-        if ours:
+        came = Saved.KNOWN
+        if self._ours(record, claim):
+            came = Saved.DECIDED
             self._apply(record, submission, ending)
         elif ending.outcome == "unknown":
             if submission["outcome"] == "pending":
-                self._book(record, submission, "unknown", ending.billed)
+                came = self._book(record, submission, "unknown", ending.billed)
         elif submission["outcome"] in {"pending", "accepted", "accepted_late", "unknown"}:
-            self._book(record, submission, f"{ending.outcome}_late", ending.billed)
+            came = self._book(record, submission, f"{ending.outcome}_late", ending.billed)
         self._replied("end")
         self._put_down(claim)
-        return ours
+        return came
 
     async def let_go(self, claim: Claim) -> None:
         self._called("let_go")
@@ -371,10 +377,11 @@ class FakeLedger:
     def _ours(self, record: Record, claim: Claim) -> bool:
         return (record["worker"], record["epoch"]) == (self.worker, claim.epoch) and record["status"] in HELD
 
-    def _book(self, record: Record, submission: Record, outcome: str, billed: int) -> None:
+    def _book(self, record: Record, submission: Record, outcome: str, billed: int) -> Saved:
         submission.update(outcome=outcome, billed=billed)
         record["bookedAt"] = self.tasks.clock.now()
         count_up(record)
+        return Saved.BOOKED
 
     def _put_down(self, claim: Claim) -> None:
         if self.held.get(claim.task_id) == claim.epoch:

@@ -24,10 +24,11 @@ from ekiden.domain.ids import SessionId, TaskId
 from ekiden.domain.plan import Provider
 from ekiden.messages.dead_letter import DeadLetter
 from ekiden.messages.envelope import GenerateText
-from ekiden.metrics import DEAD_LETTERS
+from ekiden.metrics import BREAKER_OPEN, DEAD_LETTERS
 from ekiden.stamp import Stamp
 from ekiden.store.database import Database
 from ekiden.store.dead_letters import DeadLetterStore
+from ekiden.store.providers import Breakers, ProviderStates
 from ekiden.store.schema import ensure_schema
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
@@ -174,12 +175,13 @@ async def test_whatever_lies_in_the_queue_of_dead_letters_is_kept(site: Site) ->
         "ekiden-died-at": "0001-01-01T00:00:00+14:00",
         "ekiden-reason": "odd",
     }
-    strange_headers: list[dict[str, Any]] = [{}, odd, {"x-death": "no list"}]
-    for headers in strange_headers:
-        strange = Message(b"\x00\xff" + str(len(headers)).encode(), headers=headers)
+    forged = {"x-death": [{"routing-keys": 5, "queue": [1], "reason": None, "time": "no time", "exchange": {}}]}
+    strange_headers: list[dict[str, Any]] = [{}, odd, {"x-death": "no list"}, forged]
+    for number, headers in enumerate(strange_headers):
+        strange = Message(b"\x00\xff%d" % number, headers=headers)
         await site.channel.default_exchange.publish(strange, topology.DEAD_LETTERS)
 
-    found = await letters(site.store, 3)
+    found = await letters(site.store, len(strange_headers))
     page = await site.get()
 
     assert {letter["reason"] for letter in found} == {"unknown", "odd"}
@@ -353,10 +355,31 @@ async def test_the_gauge_counts_what_is_kept_and_what_is_still_queued(infra: Inf
         for _ in range(2):  # no orchestrator is there to take them
             await channel.default_exchange.publish(Message(b"", delivery_mode=2), topology.DEAD_LETTERS)
 
-        await Gauges(SessionStore(database), TaskStore(database), store, queues).measure()
+        states = ProviderStates(database)
+        await Gauges(SessionStore(database), TaskStore(database), states, store, queues).measure()
 
         assert DEAD_LETTERS._value.get() == 4
         await (await channel.get_queue(topology.DEAD_LETTERS)).purge()
+    await queues.close()
+    await database.close()
+
+
+async def test_an_open_breaker_is_measured_though_no_worker_runs(infra: Infra) -> None:
+    database = Database(infra.mongodb_url, f"gauge_{uuid4().hex[:8]}")
+    await database.synchronise_clock()
+    queues, gauge = QueueDepth(infra.amqp_url), BREAKER_OPEN.labels(provider=Provider.PERPLEXITY)
+    await queues.connect()
+    async with empty_queues(infra):
+        gauges = Gauges(
+            SessionStore(database), TaskStore(database), ProviderStates(database), DeadLetterStore(database), queues
+        )
+        await Breakers(database).open(Provider.PERPLEXITY, "a test")
+        await gauges.measure()
+        assert gauge._value.get() == 1
+
+        await Breakers(database).close(Provider.PERPLEXITY)
+        await gauges.measure()
+        assert gauge._value.get() == 0
     await queues.close()
     await database.close()
 

@@ -19,7 +19,7 @@ from ekiden.domain.plan import Provider
 from ekiden.retry import UnknownOutcome
 from ekiden.store.database import Database
 from ekiden.store.ledger import MongoLedger
-from ekiden.worker.ledger import Claim, Completed, Ended, Usage
+from ekiden.worker.ledger import Claim, Completed, Ended, Saved, Usage
 from ekiden.workflow.package import Package
 from ekiden_gateway.app import Server, create_app
 from ekiden_gateway.settings import GatewaySettings
@@ -71,13 +71,13 @@ class Site:
         ledger, claim = await self.claim(task_id)
         result = ANSWERS[str(claim.request["schemaName"])] if "schemaName" in claim.request else SEARCHED
         usage = Usage(10, 5, Micros(1000), "fake", "fake", simulated=True)
-        assert await ledger.complete(claim, Completed(result, {"raw": True}, usage))
+        assert await ledger.complete(claim, Completed(result, {"raw": True}, usage)) is Saved.DECIDED
 
     async def fail(self, task_id: str, *, unknown: bool = False) -> None:
         ledger, claim = await self.claim(task_id)
         error = "OutcomeUnknown" if unknown else "RequestRejected"
         ending = Ended("unknown" if unknown else "rejected", error, "it was so", Micros(500 * unknown), ask=unknown)
-        assert await ledger.end(claim, ending)
+        assert await ledger.end(claim, ending) is Saved.DECIDED
 
     async def step(self, session_id: str) -> Any:
         """Answer all that the session waits for, and have it applied."""
@@ -551,7 +551,7 @@ async def test_a_run_that_was_lost_may_be_attached_again(site: Site) -> None:
         await site.answer(task_id)
     ledger, claim = await site.claim(waits_for[0])
     assert await ledger.submitted(claim, "run_lost")
-    assert await ledger.end(claim, Ended("unknown", "RunLost", "no such run", Micros(500), ask=True))
+    assert await ledger.end(claim, Ended("unknown", "RunLost", "no such run", Micros(500), ask=True)) is Saved.DECIDED
     await site.post(session_id, "continue-async", {"taskId": waits_for[0]})
 
     word = {"action": "resolve", "taskId": waits_for[0], "decision": "attach", "runId": "run_lost"}

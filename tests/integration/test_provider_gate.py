@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from ekiden.domain.plan import Provider
 from ekiden.errors import (
@@ -18,10 +19,12 @@ from ekiden.errors import (
     RequestRejected,
 )
 from ekiden.retry import REFUSED_ATTEMPTS, REFUSED_SECONDS, Again, Stop, Tally, UnknownOutcome, again
+from ekiden.store import gate as gate_module
 from ekiden.store.database import Database
 from ekiden.store.gate import LONGEST_HOLD_SECONDS, PARK_SECONDS, MongoGate
 from ekiden.store.provider_writes import FIRST_PROBE_SECONDS, LONGEST_PROBE_SECONDS, OUTAGE_REFUSALS
 from ekiden.store.providers import Breakers, BreakerState, ProviderState, ProviderStates
+from ekiden.worker.ending import outcome_of
 
 GPT, SEARCH = Provider.GPT, Provider.PERPLEXITY
 _A_TICK = timedelta(milliseconds=2)
@@ -110,6 +113,15 @@ async def test_an_answer_between_begins_the_count_anew(lab: Lab) -> None:
     await other.answered(0.1)
     assert await lab.outage(one, OUTAGE_REFUSALS - 1) == [False] * (OUTAGE_REFUSALS - 1)
     assert (await lab.state()).breaker is None
+
+
+async def test_a_provider_that_leaves_all_in_doubt_opens_the_breaker_and_each_doubt_stays_one(lab: Lab) -> None:
+    gate, doubt = await lab.gate(), OutcomeUnknown("status 502 without the provider's own error")
+    assert [await gate.refused(doubt) for _ in range(OUTAGE_REFUSALS + 1)] == [False] * (OUTAGE_REFUSALS + 1)
+    state = await lab.state()
+    assert state.breaker == "OutcomeUnknown: status 502 without the provider's own error"
+    assert state.cool_down_until is None
+    assert outcome_of(doubt) == "unknown"
 
 
 async def test_a_rate_limit_is_no_outage(lab: Lab) -> None:
@@ -249,6 +261,54 @@ async def test_a_probe_of_a_dead_worker_is_taken_over_and_that_of_a_living_one_i
     assert await passes(other)
 
 
+@pytest.mark.parametrize("end", ["answered", "refused", "unused"])
+async def test_a_probe_whose_end_could_not_be_saved_is_taken_over(
+    lab: Lab, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await lab.gate(), await lab.gate()
+    await lab.outage(one)
+    await lab.later(FIRST_PROBE_SECONDS, one)
+    assert await one.enter() == 0.0
+
+    async def lost(*_: object, **__: object) -> None:
+        raise AutoReconnect("connection reset by peer")
+
+    with monkeypatch.context() as weather:
+        weather.setattr(one._providers, "find_one_and_update", lost)
+        match end:
+            case "answered":
+                await one.answered(0.0)
+            case "refused":
+                await one.refused(ProviderUnavailable("503"))
+            case _:
+                await one.unused()
+    await lab.later(9)
+    await one.refresh()  # its process lives on: it must not go on keeping the right to probe
+    await other.refresh()
+    assert await passes(other)
+    await other.answered(0.0)
+    assert (await lab.state()).breaker is None
+
+
+async def test_a_gate_looks_again_after_a_bug_in_a_look(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, looks, again = await lab.gate(), 0, asyncio.Event()
+
+    async def broken_once() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise ValueError("a bug")
+        again.set()
+
+    monkeypatch.setattr(gate, "refresh", broken_once)
+    refreshing = asyncio.create_task(gate.refresh_forever())
+    try:
+        await asyncio.wait_for(again.wait(), 30)
+    finally:
+        refreshing.cancel()
+        await asyncio.gather(refreshing, return_exceptions=True)
+
+
 # ── holding and parking ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -279,24 +339,29 @@ async def test_a_cool_down_of_more_than_a_minute_parks_for_as_long(lab: Lab) -> 
     assert await gate.enter() == pytest.approx(300, abs=10)
 
 
+async def closed_to_calls(lab: Lab) -> set[Provider]:
+    now = lab.database.clock.now()
+    return {provider for provider, state in (await lab.states.all()).items() if state.is_closed_to_calls(now)}
+
+
 async def test_nobody_need_be_told_of_tasks_that_could_only_be_parked(lab: Lab) -> None:
     gate = await lab.gate()
-    assert await lab.states.closed_to_calls() == set()
+    assert await closed_to_calls(lab) == set()
     await gate.refused(RateLimited("429", delay_seconds=2))
-    assert await lab.states.closed_to_calls() == set(), "a short cool-down is waited for with the message in hand"
+    assert await closed_to_calls(lab) == set(), "a short cool-down is waited for with the message in hand"
     await gate.refused(RateLimited("429", delay_seconds=60))
-    assert await lab.states.closed_to_calls() == {GPT}
+    assert await closed_to_calls(lab) == {GPT}
     await lab.later(61, gate)
-    assert await lab.states.closed_to_calls() == set()
+    assert await closed_to_calls(lab) == set()
 
     await lab.outage(gate)
-    assert await lab.states.closed_to_calls() == {GPT}
+    assert await closed_to_calls(lab) == {GPT}
     await lab.later(FIRST_PROBE_SECONDS, gate)
-    assert await lab.states.closed_to_calls() == set(), "a probe needs a task"
+    assert await closed_to_calls(lab) == set(), "a probe needs a task"
     assert await gate.enter() == 0.0
-    assert await lab.states.closed_to_calls() == {GPT}
+    assert await closed_to_calls(lab) == {GPT}
     await gate.answered(0.0)
-    assert await lab.states.closed_to_calls() == set()
+    assert await closed_to_calls(lab) == set()
 
 
 # ── a person ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -312,7 +377,7 @@ async def test_a_breaker_that_a_person_opened_is_closed_by_a_person_only(lab: La
     assert await gate.refused(QuotaExhausted())
     state = await lab.state()
     assert (state.breaker, state.opened_by, state.probe_at) == ("the invoice is under discussion", "person", None)
-    assert await lab.states.closed_to_calls() == {GPT}
+    assert await closed_to_calls(lab) == {GPT}
 
     await lab.breakers.close(GPT)
     await gate.refresh()
@@ -422,7 +487,7 @@ async def test_a_place_that_comes_while_the_breaker_is_open_is_not_used(lab: Lab
     assert await asyncio.wait_for(waiting, 10) == 0.0
 
 
-async def test_a_line_of_more_than_a_minute_parks(lab: Lab) -> None:
+async def test_of_a_line_of_more_than_a_minute_no_place_is_taken_and_the_message_is_held(lab: Lab) -> None:
     gate = await lab.gate(rate_per_minute=1)
     assert await gate.enter() == 0.0
     waiting = asyncio.ensure_future(gate.enter())
@@ -430,11 +495,46 @@ async def test_a_line_of_more_than_a_minute_parks(lab: Lab) -> None:
     while first is None or first <= lab.now() + timedelta(seconds=61):
         first = (await lab.state()).slot_at
         await asyncio.sleep(0.01)
-    assert 60 < await gate.enter() <= 121
+    holding = asyncio.ensure_future(gate.enter())
+    done, _ = await asyncio.wait({holding}, timeout=1.0)
+    assert not done, "it is held, and not parked"
     assert (await lab.state()).slot_at == first, "what was not taken is not used up"
-    waiting.cancel()
-    with suppress(asyncio.CancelledError):
-        await waiting
+    for message in (waiting, holding):  # as a stop does
+        message.cancel()
+    ended = await asyncio.wait_for(asyncio.gather(waiting, holding, return_exceptions=True), 10)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+
+
+async def test_a_backlog_longer_than_the_line_goes_through_in_step_and_nothing_of_it_is_parked(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_module, "LONGEST_HOLD_SECONDS", 3.0)
+    interval = timedelta(seconds=0.05)
+    gates, granted = [await lab.gate(60 / 0.05) for _ in range(2)], list[datetime]()
+    assert await gates[0].enter() == 0.0
+    begun = (await lab.state()).slot_at
+    standing = [asyncio.create_task(take(gate, lab, 1, granted)) for gate in gates for _ in range(60)]
+
+    async def enough_went() -> bool:
+        await asyncio.sleep(0.01)
+        return len(granted) >= 70 or any(waiting.done() and waiting.exception() for waiting in standing)
+
+    while not await enough_went():
+        slot_at = (await lab.state()).slot_at
+        assert slot_at is None or (slot_at - lab.now()).total_seconds() <= 3.0 + 0.05 + 0.5, "the line stays short"
+    await gates[0].refused(RateLimited("429", delay_seconds=0.3))  # by then they have been held for over three seconds
+    cool = (await lab.state()).cool_down_until
+    await gates[1].refresh()
+    seen = len(granted)
+    await asyncio.wait_for(asyncio.gather(*standing), 60)
+
+    assert begun is not None
+    assert cool is not None
+    assert len(granted) == 120
+    for number, moment in enumerate(sorted(granted)[:seen]):
+        assert moment >= begun + number * interval - _A_TICK, "no call without a place of its own"
+    for number, moment in enumerate(sorted(granted)[seen:]):
+        assert moment >= cool + number * interval - _A_TICK
 
 
 async def test_the_rate_that_workers_keep_can_be_seen(lab: Lab) -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import aio_pika
 import aiormq
+import httpx
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aiormq.exceptions import ChannelPreconditionFailed
@@ -25,7 +26,9 @@ from ekiden.errors import Unreachable
 from ekiden.messages.envelope import GenerateText
 from ekiden.process import Health, start_when_possible
 from ekiden.settings import ServiceSettings
+from ekiden_gateway.parts import Parts
 from tests.integration.conftest import Infra
+from tests.integration.test_gateway_http import running, settings_for
 
 SESSION = SessionId("ses_" + "0" * 32)
 QUEUE = topology.TASK_QUEUES[Provider.GPT]
@@ -262,3 +265,45 @@ class NeverSure(OneQueue):
 async def test_a_look_that_hangs_is_answered_with_no(infra: Infra) -> None:
     async with serving(NeverSure(infra)) as site:
         assert "no answer within" in await site.until(503)
+
+
+# ── the gateway ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def gateway(infra: Infra) -> AsyncIterator[tuple[Parts, httpx.AsyncClient]]:
+    async with running(settings_for(infra)) as (server, url), httpx.AsyncClient(base_url=url, timeout=30) as client:
+        await until_gateway(client, 200)
+        yield server.parts, client
+
+
+async def until_gateway(client: httpx.AsyncClient, wanted: int, saying: str = "") -> None:
+    """Ask until the answer is the wanted one. Each answer must be prompt."""
+    async with asyncio.timeout(HEALS_WITHIN_SECONDS):
+        while True:
+            began = time.monotonic()
+            answer = await client.get("/readyz")
+            assert time.monotonic() - began < ANSWERS_WITHIN_SECONDS
+            if answer.status_code == wanted and saying in answer.text:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_a_gateway_tells_in_time_of_a_broker_that_hangs(
+    infra: Infra, gateway: tuple[Parts, httpx.AsyncClient]
+) -> None:
+    _, client = gateway
+    infra.stack.pause("rabbitmq")
+    try:
+        await until_gateway(client, 503, "the broker does not answer")
+    finally:
+        infra.stack.resume("rabbitmq")
+    await until_gateway(client, 200)
+
+
+async def test_a_gateway_names_a_loop_that_ended(gateway: tuple[Parts, httpx.AsyncClient]) -> None:
+    parts, client = gateway
+    keeping = next(loop for loop in parts._loops if "_keep_database" in str(loop.get_coro()))
+    keeping.cancel()
+
+    await until_gateway(client, 503, "a loop ended: <coroutine object Parts._keep_database")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from ekiden.broker.publisher import Publisher
 from ekiden.broker.queue_depth import QueueDepth
 from ekiden.broker.topology import QUEUES, TASK_QUEUES
 from ekiden.clock import DatabaseClock
+from ekiden.domain.forecast import usd
 from ekiden.domain.ids import Micros, SessionId, TaskId
 from ekiden.domain.messages import Cancel, Start
 from ekiden.domain.plan import Provider
@@ -31,12 +32,20 @@ from ekiden.store.drafts import DraftStore
 from ekiden.store.ledger import MongoLedger
 from ekiden.store.providers import Breakers, ProviderStates
 from ekiden.store.sessions import SessionStore
-from ekiden.store.tasks import TaskStore
+from ekiden.store.task_facts import facts
+from ekiden.store.tasks import Freed, TaskStore
 from ekiden.store.workflows import WorkflowStore
 from ekiden.worker.lease import LEASE_SECONDS
 from ekiden.worker.ledger import Completed, Ended, Usage
-from ekiden_orchestrator.reconciler import INTERRUPTED_SECONDS, LONGEST_PAUSE_SECONDS, Reconciler
+from ekiden_orchestrator.reconciler import (
+    FIRST_LOOK_BACK,
+    INTERRUPTED_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    LOOK_AT_ONCE,
+    Reconciler,
+)
 from ekiden_orchestrator.sweep import Sweep
+from tests.fakes.announcer import FakeAnnouncer
 from tests.fakes.workflow import ANSWERS, small_package
 from tests.integration.conftest import Infra
 
@@ -80,7 +89,7 @@ class Site:
     def reconciler(self, *, starting: bool = False) -> Reconciler:
         """One that has been passing for a while, unless said otherwise."""
         states = ProviderStates(self.database)
-        made = Reconciler(self.sessions, self.tasks, states, self.relay, self.publisher, self.queues, self.clock)
+        made = Reconciler(self.sessions, self.tasks, states, self.relay, self.queues, self.clock)
         if not starting:
             made._passed = self.clock.monotonic()
         return made
@@ -394,7 +403,7 @@ async def test_a_long_repair_is_no_interruption_and_keeps_no_lease_waiting(
         busy.set()
         await done.wait()
 
-    monkeypatch.setattr(reconciler, "_look_at_what_moved", look_long)
+    monkeypatch.setattr(reconciler, "_retry_due", look_long)
     repairing = asyncio.create_task(reconciler.repair_forever())
     await busy.wait()
     site.clock.reading += INTERRUPTED_SECONDS - 1  # the frees go on beside it, each in time
@@ -408,6 +417,85 @@ async def test_a_long_repair_is_no_interruption_and_keeps_no_lease_waiting(
     for loop in (repairing, freeing):
         loop.cancel()
     await asyncio.gather(repairing, freeing, return_exceptions=True)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(60):
+        while not await condition():  # noqa: ASYNC110 - broker and database are other processes
+            await asyncio.sleep(0.01)
+
+
+async def test_a_long_look_back_keeps_no_announcement_waiting(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look_for_ever(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    await site.empty_queues()
+    await site.later(SETTLED)
+    reconciler = site.reconciler()
+    monkeypatch.setattr(reconciler, "_look_between", look_for_ever)
+    loops = [reconciler.free_forever, reconciler.repair_forever, reconciler.look_forever]
+    running = [asyncio.create_task(loop()) for loop in loops]
+
+    async def told() -> bool:
+        return await site.announced(GPT) == 1
+
+    await until(told)
+    for loop in running:
+        loop.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_a_long_look_back_goes_on_from_where_it_was_interrupted(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reconciler, seen = site.reconciler(), list[datetime]()
+
+    async def interrupted_once(start: datetime, end: datetime) -> None:
+        seen.append(start)
+        assert end - start <= LOOK_AT_ONCE
+        if len(seen) == 5:
+            raise Unreachable("the database does not answer")
+
+    monkeypatch.setattr(reconciler, "_look_between", interrupted_once)
+    with contextlib.suppress(Unreachable):
+        await reconciler._look_at_what_moved()
+    await reconciler._look_at_what_moved()
+
+    assert seen[4] == seen[5], "no earlier hour is looked at again"
+    assert seen[-1] - seen[0] >= FIRST_LOOK_BACK - LOOK_AT_ONCE
+
+
+async def test_a_session_that_cannot_be_read_is_named_and_holds_up_no_other(site: Site) -> None:
+    rows = site.database.journaled("sessions")
+    now = site.clock.now()
+    broken = SessionId("ses_" + "0" * 32)
+    await rows.insert_one({"_id": broken, "status": "THINKING", "movedAt": now, "history": []})
+    await site.database.journaled("tasks").delete_one({"_id": (await site.session()).waits_for[0]})
+    await site.empty_queues()
+    await site._move("sessions", {}, ("movedAt",), SETTLED)
+    for repair in (site.pass_once, site.sweep):
+        with capture_logs() as logs:
+            await repair()
+        assert [entry["session_id"] for entry in logs if entry["event"] == "session_unreadable"] == [broken]
+    assert await site.announced(GPT) == 1
+
+
+async def test_a_loss_that_comes_while_another_is_looked_at_is_looked_at_too(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reconciler, looked = site.reconciler(), list[SessionId]()
+    first, second = (SessionId(f"ses_{n:032x}") for n in (1, 2))
+
+    async def look(session_id: SessionId) -> None:
+        looked.append(session_id)
+        if looked == [first]:
+            reconciler._lost.append(second)
+
+    monkeypatch.setattr(type(site.relay), "look", staticmethod(look))
+    reconciler._lost.append(first)
+    await reconciler._look_at_lost()
+
+    assert looked == [first, second]
 
 
 async def test_a_session_that_cannot_be_looked_at_holds_up_no_other(site: Site) -> None:
@@ -530,6 +618,103 @@ async def test_a_sweep_over_more_than_a_batch_repairs_every_one(site: Site, monk
     assert len(await site.tasks.existing([TaskId(f"{session}.1T.g1.0") for session in [site.id, *others]])) == 5
 
 
+# ── freeing ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def unknown_outcomes() -> float:
+    return REGISTRY.get_sample_value("ekiden_outcome_unknown_total") or 0.0
+
+
+@pytest.mark.parametrize("left", ["QUEUED", "OUTCOME_UNKNOWN", "CANCELLED"])
+async def test_a_call_under_way_that_is_freed_is_counted_as_unknown_wherever_it_goes(site: Site, left: str) -> None:
+    provider = SEARCH if left == "OUTCOME_UNKNOWN" else GPT
+    task = (await site.reach_searches() if provider is SEARCH else (await site.session()).waits_for)[0]
+    assert await site.worker(provider, "dead").claim(task)
+    if left == "CANCELLED":
+        await site.relay.say(site.id, lambda _: Cancel(site.clock.now()))
+    await site.later(LEASE_OVER)
+    before = unknown_outcomes()
+
+    with capture_logs() as logs:
+        await site.pass_once()
+
+    assert (await site.document(task))["status"] == left
+    assert unknown_outcomes() == before + 1
+    entry = next(entry for entry in logs if entry["event"] == "lease_ran_out")
+    assert entry["at_risk"] == usd(Micros((await site.document(task))["cap"]))
+
+
+async def test_a_run_that_is_freed_is_no_unknown_outcome(site: Site) -> None:
+    task, dead = (await site.reach_searches())[0], site.worker(SEARCH, "dead")
+    claim = await dead.claim(task)
+    assert claim is not None
+    await dead.submitted(claim, "run_1")
+    await site.later(LEASE_OVER)
+    before = unknown_outcomes()
+
+    await site.pass_once()
+
+    assert (await site.document(task))["worker"] is None
+    assert unknown_outcomes() == before
+
+
+async def test_leases_are_freed_beside_each_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for task in await site.reach_searches():
+        assert await site.worker(SEARCH, "dead").claim(task)
+    await site.later(LEASE_OVER)
+    all_at_once, free = asyncio.Barrier(3), site.tasks._free
+
+    async def together(task: Mapping[str, Any]) -> Freed | None:
+        await all_at_once.wait()
+        return await free(task)
+
+    monkeypatch.setattr(site.tasks, "_free", together)
+    async with asyncio.timeout(60):
+        assert len(await site.tasks.free_expired()) == 3
+
+
+async def test_a_database_that_hung_while_it_was_asked_for_leases_is_an_interruption(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = (await site.session()).waits_for[0]
+    assert await site.worker(GPT, "hung with it").claim(task)
+    await site.later(LEASE_OVER)
+    reconciler, expired = site.reconciler(), site.tasks._expired
+
+    async def after_a_while() -> list[dict[str, Any]]:
+        found = await expired()
+        site.clock.reading += INTERRUPTED_SECONDS + 0.1
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.tasks, "_expired", after_a_while)
+        await reconciler._free()
+    await reconciler._free()
+
+    assert (await site.document(task))["status"] == "PROCESSING", "the worker has a lease's time to renew"
+
+
+async def test_freeing_for_long_is_no_interruption(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, _ = await site.reach_searches()
+    assert await site.worker(SEARCH, "dead").claim(first)
+    await site.later(LEASE_OVER)
+    reconciler, free = site.reconciler(), site.tasks._free
+
+    async def slowly(task: Mapping[str, Any]) -> Freed | None:
+        site.clock.reading += INTERRUPTED_SECONDS - 1
+        return await free(task)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.tasks, "_free", slowly)
+        assert await reconciler._free() == 0.0, "there may be more"
+    assert await site.worker(SEARCH, "dead").claim(second)
+    await site.later(LEASE_OVER)
+    site.clock.reading += INTERRUPTED_SECONDS - 1
+    await reconciler._free()
+
+    assert (await site.document(second))["status"] == "OUTCOME_UNKNOWN"
+
+
 # ── announcing ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -601,3 +786,53 @@ async def test_without_a_broker_the_repairs_that_need_none_are_made(
         await site.pass_once()
 
     assert (await site.session()).status is Status.EXECUTING
+
+
+async def test_what_could_not_be_told_of_is_told_of_though_its_queue_is_not_empty(site: Site) -> None:
+    """The relay, and then the reconciler, do not reach the broker; when it is back others stand in the queue."""
+    nobody = replace(site.relay, announcer=FakeAnnouncer(away=True))
+    await site.answer((await site.session()).waits_for[0], GPT, ANSWERS["questions"])
+    await nobody.look(site.id)
+    tasks = (await site.session()).waits_for
+    assert [(await site.document(task))["announced"] for task in tasks] == [0, 0, 0]
+    reconciler = site.reconciler()
+    reconciler.relay = nobody
+    await asyncio.sleep(0.05)  # the margin by which an announcement stays behind the database's clock
+    with contextlib.suppress(Unreachable):
+        await reconciler.pass_once()
+    assert [(await site.document(task))["announced"] for task in tasks] == [0, 0, 0]
+
+    await site.publisher.command(SEARCH, TaskId("ses_x.1E.g1.0"), site.id)
+    await asyncio.sleep(0.05)  # as above
+    reconciler.relay = site.relay
+    await reconciler.pass_once()
+
+    assert await site.announced(SEARCH) == 4
+
+
+async def test_what_was_claimed_meanwhile_is_not_announced_for_it_could_not_be_told_of(site: Site) -> None:
+    task = (await site.session()).waits_for[0]
+    assert await site.worker(GPT).claim(task)
+
+    await site.tasks.not_told(task)
+
+    assert "announceAt" not in await site.document(task)
+
+
+# ── what the doctor is told ──────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_doctor_is_told_which_part_of_a_prompt_is_the_longest_when_it_was_too_long(site: Site) -> None:
+    task = (await site.session()).waits_for[0]
+    worker = site.worker(GPT)
+    claim = await worker.claim(task)
+    assert claim is not None
+    rows = await site.tasks.of_session(site.id)
+    assert [fact.longest for fact in await facts(site.tasks, rows)] == [None]
+
+    await worker.end(claim, Ended("refused", "ContextTooLong", "too many tokens", too_long=True))
+
+    texts = {name: len((await site.document(task))["request"][name]) for name in ("system", "user")}
+    longest = max(texts, key=lambda name: texts[name])
+    [told] = await facts(site.tasks, await site.tasks.of_session(site.id))
+    assert told.longest == (f"the {longest} message", texts[longest])

@@ -24,7 +24,7 @@ from ekiden.store.session_document import to_document
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import NewTask, TaskStore, _document
 from ekiden.store.workflows import WorkflowStore
-from ekiden_orchestrator.reconciler import DUE_AT_ONCE, Reconciler
+from ekiden_orchestrator.reconciler import DUE_AT_ONCE, PROBES_AT_ONCE, Reconciler
 from ekiden_orchestrator.sweep import BATCH, Sweep
 from tests.fakes.announcer import FakeAnnouncer
 from tests.fakes.workflow import small_package
@@ -108,7 +108,7 @@ async def crowd(infra: Infra, database: Database) -> AsyncIterator[Crowd]:
     await queues.connect()
     relay = Relay(sessions, tasks, DraftStore(database), workflows, announcer, database.clock, POLICIES)
     workflow = await workflows.save(small_package())
-    reconciler = Reconciler(sessions, tasks, ProviderStates(database), relay, announcer, queues, database.clock)
+    reconciler = Reconciler(sessions, tasks, ProviderStates(database), relay, queues, database.clock)
     yield Crowd(database, reconciler, Sweep(sessions, tasks, relay, database.clock), announcer, workflow.id)
     await queues.close()
 
@@ -189,3 +189,15 @@ async def test_ten_thousand_tasks_of_a_closed_provider_cost_a_pass_nothing(crowd
 
     assert not crowd.announcer.commands
     assert examined <= 1, "the state of the provider"
+
+
+async def test_a_probe_wakes_a_handful_of_ten_thousand_tasks(crowd: Crowd) -> None:
+    await crowd.grow(MANY)
+    past = crowd.database.clock.now() - timedelta(seconds=1)
+    await crowd.database.journaled("tasks").update_many({}, {"$set": {"announceAt": past, "announced": 0}})
+    due = {"_id": "gpt", "breaker": "ProviderUnavailable: a test", "probeAt": past}
+    await crowd.database.journaled("providers").insert_one(due)
+
+    await crowd.reconciler.pass_once()
+
+    assert len(crowd.announcer.commands) == PROBES_AT_ONCE

@@ -261,6 +261,13 @@ SENTENCES: dict[str, Sentence] = {
         False,
         "No perplexity-worker is running",
     ),
+    "no orchestrator": (
+        {},
+        {"queues": BUSY, "orchestrators": QueueFact(3, 0)},
+        False,
+        "No orchestrator is running: 3 events wait and nobody consumes.",
+    ),
+    "an orchestrator": ({}, {"queues": BUSY, "orchestrators": QueueFact(3, 1)}, True, "for attempt 1."),
     "broker away": ({}, {"queues": AWAY}, False, "The broker does not answer: what is queued is stored"),
     "breaker open": ({}, {"held": HELD}, False, "Calls to perplexity are held back: its breaker is open"),
     "cooling down": ({}, {"held": COOLING}, False, "Calls to perplexity are held back: it cools down until"),
@@ -407,6 +414,40 @@ def test_a_retry_says_when() -> None:
     found = examined(WALK[Situation.RETRY])
     assert "2026-11-22T09:30:05Z" in found.summary
     assert "RateLimited" in found.summary
+
+
+def test_a_retry_that_nobody_makes_is_an_issue() -> None:
+    session = replace(WALK[Situation.RETRY], next_retry_at=NOW - timedelta(minutes=1))
+    found = examined(session)
+    assert not found.is_healthy
+    assert found.issues[0] == ("It was due at 2026-11-22T09:29:00Z and nobody has made it: is an orchestrator running?")
+    assert found.next_verb is Verb.RETRY
+    assert examined(replace(session, next_retry_at=NOW - timedelta(seconds=2))).is_healthy
+
+
+TOO_LONG = Outcome(TaskStatus.FAILED, error="ContextTooLong", message="too many tokens", too_long=True)
+
+
+def failed_as_too_long(session: Session) -> Session:
+    """Also in its shorter rendering."""
+    session = answered(answered(session, t0=TOO_LONG), t0=TOO_LONG)
+    assert situation(session) is Situation.FAILED
+    return session
+
+
+def test_a_prompt_that_was_too_long_says_which_part_of_it_and_what_can_be_made_shorter() -> None:
+    session = failed_as_too_long(answered(answered(started())))
+    long = fact(session.waits_for[0], TaskStatus.FAILED, longest=("the user message", 612_345))
+    found = examined(session, long)
+    assert found.issues[1] == f"The longest part of {long.id} is the user message, 612,345 characters."
+    assert found.recommendations == ("Restart phase 1 with fewer or shorter questions: give them as its input.",)
+    assert found.next_verb is Verb.RESTART_PHASE
+
+
+def test_an_input_that_was_too_long_is_made_shorter_in_a_new_session() -> None:
+    found = examined(failed_as_too_long(started()))
+    assert found.recommendations == ("Create a new session with a shorter input.",)
+    assert found.next_verb is Verb.RESTART_SESSION
 
 
 def test_a_failure_says_why_and_what_a_retry_costs() -> None:

@@ -70,3 +70,5 @@ class Backbone:
                 await self.database.synchronise_clock()
             except Unreachable as error:
                 log.debug("clock_not_synchronised", error=str(error))
+            except Exception:
+                log.exception("synchronising_crashed")

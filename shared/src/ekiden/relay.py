@@ -5,6 +5,7 @@ things can always be sent again from the session alone, so there is neither an o
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -134,6 +135,15 @@ class Relay:
             await self._order(session, missing, workflow)
         return len(missing)
 
+    async def announce(self, provider: Provider, task_id: TaskId, session_id: SessionId) -> None:
+        """Tell of a task. Raises Unreachable: then it is noted, as far as can be, that nobody was told."""
+        try:
+            await self.announcer.command(provider, task_id, session_id)
+        except Unreachable:
+            with suppress(Unreachable):
+                await self.tasks.not_told(task_id)
+            raise
+
     async def cached(self, session: Session, orders: Sequence[Order], cache_seconds: float) -> Mapping[TaskId, Micros]:
         """Those of a session's orders that the cache would answer now, with what they cost when they were bought.
 
@@ -194,13 +204,10 @@ class Relay:
         await self.tasks.create([self._task(session, order, workflow) for order in wanted])
         reach("relay:after_tasks_created")
         for order in wanted:
-            await self._announce(workflow.plan.by_position[order.name.position].provider, order.id, session.id)
-
-    async def _announce(self, provider: Provider, task_id: TaskId, session_id: SessionId) -> None:
-        try:
-            await self.announcer.command(provider, task_id, session_id)
-        except Unreachable as error:
-            log.warning("announcement_postponed", task_id=task_id, error=str(error))
+            try:
+                await self.announce(workflow.plan.by_position[order.name.position].provider, order.id, session.id)
+            except Unreachable as error:
+                log.warning("announcement_postponed", task_id=order.id, error=str(error))
 
     def _task(self, session: Session, order: Order, workflow: Workflow) -> NewTask:
         provider = workflow.plan.by_position[order.name.position].provider

@@ -2,7 +2,8 @@
 
 `again` is a pure policy from what happened to what is done; nothing here sleeps. Every delay becomes a
 `notBefore` in the ledger. The numbers are DESIGN's: known-not-bought refusals 8 attempts within 15 minutes,
-1 s doubling to 120 s with full jitter; an answer of the wrong form twice more; an unknown outcome by policy.
+1 s doubling to 120 s with full jitter; an answer of the wrong form twice more; an unknown outcome by policy, after
+pauses of up to 4, 16 and 64 s, so that an outage that speaks no refusal does not take all resends at once.
 
 A provider's own delay is obeyed up to those 15 minutes. One that asks for more is not slowing us down, it is out of
 order for us: its breaker opens, so the task waits without using up an attempt, and a probe finds out when that ends.
@@ -92,7 +93,8 @@ def again(error: ProviderError, tally: Tally, provider: Provider, policy: Unknow
         case RunLost():
             return Ask()
         case OutcomeUnknown():
-            return after_unknown(tally.unknown, policy)
+            verdict = after_unknown(tally.unknown, policy)
+            return Again(_pause(2 * tally.unknown + 1, jitter)) if isinstance(verdict, Again) else verdict
         case NotSent():
             return Again(0.0)
         case NotBought() if held_back(error):
@@ -119,7 +121,7 @@ def opens_breaker(error: ProviderError) -> bool:
 
 
 def after_unknown(unknown: int, policy: UnknownOutcome) -> Again | Ask:
-    """What the `unknown`-th unknown outcome of a task leads to."""
+    """What the `unknown`-th unknown outcome of a task leads to. At once: its worker may have died of its own accord."""
     return Again(0.0) if policy is UnknownOutcome.RESEND and unknown <= RESENDS else Ask()
 
 

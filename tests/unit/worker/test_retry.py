@@ -22,6 +22,7 @@ from ekiden.errors import (
     ProviderUnavailable,
     QuotaExhausted,
     RateLimited,
+    Rejected,
     RequestRejected,
     RunFailed,
     RunLost,
@@ -36,11 +37,12 @@ from ekiden.retry import (
     Tally,
     UnknownOutcome,
     Verdict,
+    after_unknown,
     again,
     opens_breaker,
     worst_case_calls,
 )
-from ekiden.worker.ending import ending_of, outcome_of, tally_with
+from ekiden.worker.ending import ending_of, is_answer, outcome_of, tally_with
 from ekiden.workflow.package import read_package
 
 GPT, SEARCH = Provider.GPT, Provider.PERPLEXITY
@@ -83,8 +85,9 @@ TABLE: list[tuple[ProviderError, Tally, tuple[Provider, ...], tuple[UnknownOutco
     (InvalidOutput(), Tally(unusable=2), (GPT,), EITHER, Again(0.0)),
     (InvalidOutput(), Tally(unusable=3), (GPT,), EITHER, Stop()),
     (InvalidOutput(), Tally(unusable=1), (SEARCH,), EITHER, Stop()),
-    (OutcomeUnknown(), Tally(unknown=1), BOTH, (RESEND,), Again(0.0)),
-    (OutcomeUnknown(), Tally(unknown=3), BOTH, (RESEND,), Again(0.0)),
+    (OutcomeUnknown(), Tally(unknown=1), BOTH, (RESEND,), Again(2.0)),
+    (OutcomeUnknown(), Tally(unknown=2), BOTH, (RESEND,), Again(8.0)),
+    (OutcomeUnknown(), Tally(unknown=3), BOTH, (RESEND,), Again(32.0)),
     (OutcomeUnknown(), Tally(unknown=4), BOTH, (RESEND,), Ask()),
     (OutcomeUnknown(), Tally(unknown=1), BOTH, (ASK,), Ask()),
     (RunLost(), Tally(unknown=1), BOTH, EITHER, Ask()),
@@ -112,6 +115,10 @@ def test_what_is_queued_again_without_a_count_has_an_outcome_without_a_count(
     endless = isinstance(again(error, worn, provider, policy, 0.5), Again)
     assert endless is (outcome_of(error) in {"held_back", "not_sent"})
     assert endless is (tally_with(Tally(), error) == Tally() and isinstance(error, NotBought))
+
+
+def test_what_was_freed_from_a_dead_worker_is_sent_again_at_once() -> None:
+    assert [after_unknown(unknown, RESEND) for unknown in range(1, 5)] == [Again(0.0)] * 3 + [Ask()]
 
 
 def leaves(kind: type[ProviderError]) -> list[type[ProviderError]]:
@@ -181,6 +188,13 @@ OUTCOMES = {
 @pytest.mark.parametrize(("kind", "word"), OUTCOMES.items())
 def test_every_error_has_its_word_in_the_ledger(kind: type[ProviderError], word: str) -> None:
     assert outcome_of(kind()) == word
+
+
+def test_what_was_paid_for_is_an_answer_and_a_doubt_is_none() -> None:
+    paid = [kind for kind in OUTCOMES if is_answer(kind("", billed=5) if issubclass(kind, Rejected) else kind())]
+    assert paid == [InvalidOutput, RunFailed, RequestRejected, ContextTooLong]
+    assert not is_answer(RequestRejected())
+    assert is_answer(RequestRejected(billed=None)), "nobody knows what it cost, but it did cost"
 
 
 @pytest.mark.parametrize("error", [ProviderUnavailable(), RateLimited(), QuotaExhausted()])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import Response
 
-from ekiden.broker.topology import TASK_QUEUES
+from ekiden.broker.topology import ORCHESTRATOR, TASK_QUEUES
 from ekiden.domain.decider import decide
 from ekiden.domain.diagnosis import Diagnosis, diagnose
 from ekiden.domain.forecast import coming, forecast
@@ -81,6 +81,8 @@ async def examine(parts: Parts, session: Session, ledger: Sequence[Document] | N
     """Ask the session doctor; `ledger` are the session's tasks, when they have been loaded already."""
     workflow = await workflow_of(parts, session)
     documents = ledger if ledger is not None else await parts.tasks.of_session(session.id)
+    asks = session.status in ACTIVE
+    queues, orchestrators = await _queues(parts) if asks else (dict[Provider, QueueFact | None](), None)
     return diagnose(
         session,
         await facts(parts.tasks, documents),
@@ -88,7 +90,8 @@ async def examine(parts: Parts, session: Session, ledger: Sequence[Document] | N
         parts.database.clock.now(),
         medians=await parts.medians(),
         held=await parts.providers.held(),
-        queues=await _queues(parts) if session.status in ACTIVE else {},
+        queues=queues,
+        orchestrators=orchestrators,
     )
 
 
@@ -100,13 +103,18 @@ async def workflow_of(parts: Parts, session: Session) -> Workflow:
     return await parts.workflows.compiled(session.workflow)
 
 
-async def _queues(parts: Parts) -> Mapping[Provider, QueueFact | None]:
-    """What waits for the workers of each provider; None while the broker does not answer."""
+async def _queues(parts: Parts) -> tuple[Mapping[Provider, QueueFact | None], QueueFact | None]:
+    """What waits for the workers of each provider, and for orchestrators; None while the broker does not answer."""
     if not parts.publisher.connected:
-        return dict.fromkeys(Provider)
+        return dict.fromkeys(Provider), None
     try:
         async with asyncio.timeout(BROKER_SECONDS):
-            states = {provider: await parts.queues.depth(name) for provider, name in TASK_QUEUES.items()}
+            workers = {provider: await _queue(parts, name) for provider, name in TASK_QUEUES.items()}
+            return workers, await _queue(parts, ORCHESTRATOR)
     except (Unreachable, TimeoutError):
-        return dict.fromkeys(Provider)
-    return {provider: QueueFact(state.ready, state.consumers) for provider, state in states.items()}
+        return dict.fromkeys(Provider), None
+
+
+async def _queue(parts: Parts, name: str) -> QueueFact:
+    state = await parts.queues.depth(name)
+    return QueueFact(state.ready, state.consumers)

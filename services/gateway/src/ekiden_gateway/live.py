@@ -8,14 +8,14 @@ from uuid import uuid4
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
-from aiormq.exceptions import AMQPError
 from pydantic import ValidationError
 
 from ekiden.broker import topology
+from ekiden.broker.away import away
+from ekiden.errors import Unreachable
 from ekiden.messages.envelope import SessionMoved
 
 log = structlog.get_logger()
-_FAILURES = (AMQPError, ConnectionError, TimeoutError, RuntimeError, OSError)
 
 
 class LiveUpdates:
@@ -53,9 +53,12 @@ class LiveUpdates:
     async def run_forever(self) -> None:
         while True:
             try:
-                await self._listen()
-            except _FAILURES as error:
-                log.debug("live_updates_away", error=repr(error))
+                with away("no live updates"):
+                    await self._listen()
+            except Unreachable as error:
+                log.debug("live_updates_away", error=str(error))
+            except Exception:
+                log.exception("listening_crashed")
             await asyncio.sleep(topology.RECONNECT_SECONDS)
 
     async def _listen(self) -> None:

@@ -7,6 +7,8 @@ from typing import Any, Self
 
 import structlog
 
+from ekiden.broker import topology
+from ekiden.broker.liveness import PROBE_SECONDS
 from ekiden.broker.publisher import Publisher
 from ekiden.broker.queue_depth import QueueDepth
 from ekiden.domain.forecast import Medians
@@ -109,12 +111,24 @@ class Parts:
 
     async def unready(self) -> list[str]:
         """What does not really work right now, one sentence each."""
-        wrong = await readiness.unready(self.database)
+        database, broker = await asyncio.gather(readiness.unready(self.database), self._broker_unready())
+        wrong = database + broker
         if not self.begun:
             wrong.append("schema and workflows are not in the database yet")
+        ended = [loop for loop in self._loops if loop.done() and (loop.cancelled() or loop.exception())]
+        return wrong + [f"a loop ended: {loop.get_coro()}" for loop in ended]
+
+    async def _broker_unready(self) -> list[str]:
         if not self.publisher.connected:
-            wrong.append("the broker is not connected: what is accepted is stored, and sent later")
-        return wrong
+            return ["the broker is not connected: what is accepted is stored, and sent later"]
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await self.queues.depth(topology.ORCHESTRATOR)
+        except TimeoutError:
+            return ["the broker does not answer in time"]
+        except Unreachable as error:
+            return [str(error)]
+        return []
 
     async def medians(self) -> Medians:
         """How long calls take, at most a few seconds old."""
@@ -137,6 +151,8 @@ class Parts:
                     log.info("gateway_began", workflows=sorted(self.catalogue.packages))
             except Unreachable as error:
                 log.warning("database_away", error=str(error))
+            except Exception:
+                log.exception("preparing_crashed")
             await asyncio.sleep(CLOCK_SECONDS if self.begun else AGAIN_SECONDS)
 
     async def _connect_broker(self) -> None:
@@ -147,6 +163,8 @@ class Parts:
                 await self.queues.connect()
             except Unreachable as error:
                 log.warning("broker_away", error=str(error))
-                await asyncio.sleep(AGAIN_SECONDS)
+            except Exception:
+                log.exception("connecting_crashed")
             else:
                 return
+            await asyncio.sleep(AGAIN_SECONDS)

@@ -38,12 +38,11 @@ class Orchestrator:
         sessions, tasks = SessionStore(database), TaskStore(database)
         workflows, drafts = WorkflowStore(database, settings.policies), DraftStore(database)
         self._relay = Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies)
-        self._reconciler = Reconciler(
-            sessions, tasks, ProviderStates(database), self._relay, publisher, self._queues, database.clock
-        )
+        providers = ProviderStates(database)
+        self._reconciler = Reconciler(sessions, tasks, providers, self._relay, self._queues, database.clock)
         self._sweep = Sweep(sessions, tasks, self._relay, database.clock)
         letters = DeadLetterStore(database)
-        self._gauges = Gauges(sessions, tasks, letters, self._queues)
+        self._gauges = Gauges(sessions, tasks, providers, letters, self._queues)
         self._backbone.consumer.subscribe(ORCHESTRATOR, _DECODE.validate_json, self._task_ended, prefetch=PREFETCH)
         self._backbone.consumer.collect_dead_letters(DeadLetterKeeper(letters).keep, prefetch=dead_letters.PREFETCH)
 
@@ -53,6 +52,7 @@ class Orchestrator:
         await self._backbone.work(
             self._reconciler.free_forever,
             self._reconciler.repair_forever,
+            self._reconciler.look_forever,
             self._sweep.run_forever,
             self._gauges.measure_forever,
         )

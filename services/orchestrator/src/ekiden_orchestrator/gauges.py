@@ -10,8 +10,9 @@ from ekiden.broker.topology import DEAD_LETTERS as DEAD_LETTER_QUEUE
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import WaitingReason
 from ekiden.errors import Unreachable
-from ekiden.metrics import DEAD_LETTERS, SESSIONS_WAITING, TASKS_OUTSTANDING
+from ekiden.metrics import BREAKER_OPEN, DEAD_LETTERS, SESSIONS_WAITING, TASKS_OUTSTANDING
 from ekiden.store.dead_letters import DeadLetterStore
+from ekiden.store.providers import ProviderStates
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
 
@@ -23,6 +24,7 @@ MEASURE_SECONDS = 5.0
 class Gauges:
     sessions: SessionStore
     tasks: TaskStore
+    providers: ProviderStates
     letters: DeadLetterStore
     queues: QueueDepth
 
@@ -32,6 +34,8 @@ class Gauges:
                 await self.measure()
             except Unreachable as error:
                 log.debug("not_measured", error=str(error))
+            except Exception:
+                log.exception("measuring_crashed")
             await asyncio.sleep(MEASURE_SECONDS)
 
     async def measure(self) -> None:
@@ -42,5 +46,7 @@ class Gauges:
         waiting = await self.sessions.waiting()
         for reason in WaitingReason:
             SESSIONS_WAITING.labels(reason=reason).set(waiting.get(reason, 0))
+        for provider, state in (await self.providers.all()).items():
+            BREAKER_OPEN.labels(provider=provider).set(0 if state.breaker is None else 1)
         queued = (await self.queues.depth(DEAD_LETTER_QUEUE)).ready  # those no orchestrator has taken yet
         DEAD_LETTERS.set(queued + await self.letters.count())

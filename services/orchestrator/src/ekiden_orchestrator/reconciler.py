@@ -5,24 +5,25 @@ one and a handler, can only repeat each other. A pass costs what moved, not what
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
-from ekiden.broker.publisher import Announcer
 from ekiden.broker.queue_depth import QueueDepth
 from ekiden.clock import DatabaseClock
-from ekiden.domain.ids import SessionId, TaskId
+from ekiden.domain.forecast import usd
+from ekiden.domain.ids import NOTHING, SessionId, TaskId
 from ekiden.domain.messages import RetryDue, TaskStatus
 from ekiden.domain.plan import Provider
 from ekiden.errors import Unreachable
 from ekiden.metrics import LEASE_TAKEOVERS, OUTCOME_UNKNOWN, RECONCILER_REPAIRS
 from ekiden.relay import Relay
+from ekiden.store.database import Document
 from ekiden.store.providers import ProviderStates
 from ekiden.store.sessions import SessionStore
-from ekiden.store.tasks import FREE_AT_ONCE, TaskStore
+from ekiden.store.tasks import TaskStore
 from ekiden.worker.lease import LEASE_SECONDS
 from ekiden_orchestrator.repairs import complete, one_by_one, repaired
 
@@ -39,18 +40,21 @@ INTERRUPTED_SECONDS = 4.0
 The workers may have been interrupted, too."""
 FIRST_LOOK_BACK = timedelta(days=1)
 """How far back a starting orchestrator looks: nobody may have looked since."""
+LOOK_AT_ONCE = timedelta(hours=1)
+"""What was looked at is not looked at again, when a long look back is interrupted, but for this much."""
+PROBES_AT_ONCE = 2
+"""An open breaker is tried with one call; all others that were told of would be parked again."""
 DUE_AT_ONCE = 500
 
 
 @dataclass
 class Reconciler:
-    """Two loops: what frees leases waits for no other repair, so that a long pass is no interruption."""
+    """Three loops: what frees leases, and what announces, waits for no look back, however long that takes."""
 
     sessions: SessionStore
     tasks: TaskStore
     providers: ProviderStates
     relay: Relay
-    announcer: Announcer
     queues: QueueDepth
     clock: DatabaseClock
     _mark: datetime | None = None
@@ -64,41 +68,55 @@ class Reconciler:
     async def repair_forever(self) -> None:
         await _forever(self._repair)
 
+    async def look_forever(self) -> None:
+        await _forever(self._look_at_what_moved)
+
     async def pass_once(self) -> float:
-        """One pass of both; each repair is indexed and bounded. Answers the seconds until the next is due."""
-        return min(await self._free(), await self._repair())
+        """One pass of all three; each repair is indexed. Answers the seconds until the next is due."""
+        return min(await self._free(), await self._look_at_what_moved(), await self._repair())
 
     async def _free(self) -> float:
         """Free what nobody renews any more. Answers the seconds until the next time."""
-        self._watch_for_interruptions()
-        if self.clock.monotonic() < self._frees_from:
+        if not self._may_free():
             return FREE_SECONDS
-        freed = await self.tasks.free_expired()
+        freed = await self.tasks.free_expired(self._may_free)
+        self._may_free()  # that we were busy is no interruption; that the database hung is one
         for task in freed:
             LEASE_TAKEOVERS.inc()
-            log.warning("lease_ran_out", task_id=task.task_id, status=task.status)
-            if task.status is TaskStatus.OUTCOME_UNKNOWN:
+            at_risk = usd(task.cap) if task.unknown else usd(NOTHING)
+            log.warning("lease_ran_out", task_id=task.task_id, status=task.status, at_risk=at_risk)
+            if task.unknown:
                 OUTCOME_UNKNOWN.inc()
+            if task.status is TaskStatus.OUTCOME_UNKNOWN:
                 self._lost.append(task.session_id)
             else:
                 RECONCILER_REPAIRS.labels(cause="freed").inc()
-        return 0.0 if len(freed) == FREE_AT_ONCE else FREE_SECONDS
+        return 0.0 if freed else FREE_SECONDS
 
-    def _watch_for_interruptions(self) -> None:
-        """After an interruption of our own passes, and a start is one, give the workers a lease's time to renew."""
+    def _may_free(self) -> bool:
+        """After an interruption of our own passes, and a start is one, give the workers a lease's time to renew.
+
+        Asked before and after every wait for the database: one that hung kept the workers from renewing, too.
+        """
         now = self.clock.monotonic()
         if now - self._passed > INTERRUPTED_SECONDS:
             self._frees_from = now + LEASE_SECONDS
         self._passed = now
+        return now >= self._frees_from
 
     async def _repair(self) -> float:
-        """All other repairs; announcing comes last, because it alone needs the broker."""
+        """What is due; announcing comes last, because it alone needs the broker."""
         await self._look_at_lost()
         await self._retry_due()
-        await self._look_at_what_moved()
-        closed = await self.providers.closed_to_calls()
-        more = await self._announce_due(closed)
-        return 0.0 if more else await self.pause_seconds(closed)
+        states, now = await self.providers.all(), self.clock.now()
+        closed = {provider for provider, state in states.items() if state.is_closed_to_calls(now)}
+        probing = {provider for provider, state in states.items() if state.probe_is_due(now)} - closed
+        for provider in probing:
+            await self._announce(await self.tasks.to_probe(provider, PROBES_AT_ONCE))
+        closed |= probing
+        due = await self.tasks.due(DUE_AT_ONCE, closed)
+        await self._announce(due)
+        return 0.0 if len(due) == DUE_AT_ONCE else await self.pause_seconds(closed)
 
     async def pause_seconds(self, closed: Collection[Provider]) -> float:
         """How long until there is something to do that is known of already."""
@@ -110,17 +128,15 @@ class Reconciler:
     async def _look_at_lost(self) -> None:
         """Tell the sessions of calls that became unknown. Those that a crash forgets are found by when they ended."""
         while self._lost:
-            with one_by_one(self._lost[-1]):
-                repaired("freed_unknown", await self.relay.look(self._lost[-1]))
-            self._lost.pop()
+            with one_by_one(self._lost[0]):
+                repaired("freed_unknown", await self.relay.look(self._lost[0]))
+            self._lost.pop(0)  # not the last: more may have come behind it meanwhile
 
-    async def _announce_due(self, closed: Collection[Provider]) -> bool:
+    async def _announce(self, due: Sequence[Document]) -> None:
         """Tell of free tasks whose time has come, and of those that seem forgotten.
 
-        What is to be submitted to a provider that is `closed` to calls stays untold of until it opens. A task that
-        was told of before and whose queue is not empty is most likely just behind others.
+        A task that was told of before and whose queue is not empty is most likely just behind others.
         """
-        due = await self.tasks.due(DUE_AT_ONCE, closed)
         behind: list[TaskId] = []
         for task in due:
             provider, task_id = Provider(task["provider"]), TaskId(task["_id"])
@@ -128,11 +144,10 @@ class Reconciler:
             if forgotten and not await self.queues.is_empty(provider):
                 behind.append(task_id)
             elif await self.tasks.announced(task_id, task["announceAt"]):
-                await self.announcer.command(provider, task_id, SessionId(task["sessionId"]))
+                await self.relay.announce(provider, task_id, SessionId(task["sessionId"]))
                 RECONCILER_REPAIRS.labels(cause="forgotten" if forgotten else "due").inc()
         if behind:
             await self.tasks.leave_queued(behind)
-        return len(due) == DUE_AT_ONCE
 
     async def _retry_due(self) -> None:
         for session_id in await self.sessions.retries_due(self.clock.now()):
@@ -140,19 +155,23 @@ class Reconciler:
                 decision = await self.relay.say(session_id, lambda _: RetryDue(self.clock.now()))
                 repaired("retry_due", decision)
 
-    async def _look_at_what_moved(self) -> None:
+    async def _look_at_what_moved(self) -> float:
         """Sessions and tasks that moved between our mark and a little ago: was what follows from it done?"""
         end = self.clock.now() - timedelta(seconds=SETTLED_SECONDS)
-        start = self._mark or end - FIRST_LOOK_BACK
-        if end <= start:
-            return
+        mark = self._mark or end - FIRST_LOOK_BACK
+        while mark < end:
+            until = min(mark + LOOK_AT_ONCE, end)
+            await self._look_between(mark, until)
+            self._mark = mark = until
+        return LONGEST_PAUSE_SECONDS
+
+    async def _look_between(self, start: datetime, end: datetime) -> None:
         async for session_id in self.tasks.finished_between(start, end):
             with one_by_one(session_id):
                 repaired("not_applied", await self.relay.look(session_id, late_bills=True))
         async for session in self.sessions.moved_between(start, end):
             with one_by_one(session.id):
                 await complete(self.relay, session)
-        self._mark = end
 
 
 async def _forever(do: Callable[[], Awaitable[float]]) -> None:

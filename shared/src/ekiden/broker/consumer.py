@@ -118,6 +118,8 @@ class Consumer:
                 suspects = found - again
             except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
                 log.warning("consumer_not_healed", error=repr(error))
+            except Exception:
+                log.exception("healing_crashed")
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or task.cancelling() > 0:  # else aiormq cancelled its waiters: a connection died

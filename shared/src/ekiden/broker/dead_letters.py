@@ -49,11 +49,10 @@ def read(message: AbstractIncomingMessage) -> DeadLetter:
     headers, death = message.headers, _first_death(message.headers)
     ours = "ekiden-reason" in headers
     reason = _text(headers.get("ekiden-reason") or death.get("reason")) or "unknown"
-    keys = cast("list[object]", death.get("routing-keys") or [])
     return DeadLetter(
         queue=_text(headers.get("ekiden-queue") if ours else death.get("queue")),
         exchange=_text(headers.get("ekiden-exchange") if ours else death.get("exchange")),
-        routing_key=_text(headers.get("ekiden-routing-key") if ours else next(iter(keys), "")),
+        routing_key=_text(headers.get("ekiden-routing-key") if ours else _first(death.get("routing-keys"))),
         reason=reason,
         error=_text(headers.get("ekiden-error")) or _broker_says(reason),
         body=message.body[:KEPT_BODY_BYTES],
@@ -84,10 +83,13 @@ def _foreign(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _first_death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
     """The broker's newest entry: it writes the latest death first."""
-    deaths: object = headers.get("x-death")
-    entries = cast("list[object]", deaths) if isinstance(deaths, list) else []
-    first = entries[0] if entries else None
+    first = _first(headers.get("x-death"))
     return cast("Mapping[str, Any]", first) if isinstance(first, dict) else {}
+
+
+def _first(value: object) -> object:
+    """The first of what should be a list; None of anything else."""
+    return cast("list[object]", value)[0] if isinstance(value, list) and value else None
 
 
 def _broker_says(reason: str) -> str:

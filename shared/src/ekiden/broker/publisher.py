@@ -7,9 +7,9 @@ import aio_pika
 import structlog
 from aio_pika import DeliveryMode
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection
-from aiormq.exceptions import AMQPError
 
 from ekiden.broker import dead_letters, topology
+from ekiden.broker.away import away
 from ekiden.domain.ids import SessionId, TaskId
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import Session
@@ -19,8 +19,6 @@ from ekiden.messages.envelope import Envelope, GenerateText, SearchWeb, SessionM
 from ekiden.stamp import Stamp
 
 log = structlog.get_logger()
-_FAILURES = (AMQPError, ConnectionError, TimeoutError, RuntimeError, OSError)
-"""What aio-pika lets out of a publish: a closed channel is a RuntimeError subclass there."""
 
 
 class Announcer(Protocol):
@@ -49,25 +47,23 @@ class Publisher:
         """Connect, once, and declare the topology. Raises Unreachable."""
         if self._connection is not None:
             return
-        try:
+        with away("the broker does not answer"):
             await topology.declare_at(self._url)
             connection = await aio_pika.connect_robust(
                 topology.with_heartbeat(self._url),
                 reconnect_interval=topology.RECONNECT_SECONDS,
                 timeout=topology.PUBLISH_SECONDS,
             )
-        except _FAILURES as error:
-            raise Unreachable(f"the broker does not answer: {error}") from error
-        try:
-            self._confirmed = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            self._commands = await self._confirmed.get_exchange(topology.COMMANDS, ensure=False)
-            self._events = await self._confirmed.get_exchange(topology.EVENTS, ensure=False)
-            live = await connection.channel(publisher_confirms=False)
-            self._live = await live.get_exchange(topology.EVENTS, ensure=False)
-            self._connection = connection
-        except _FAILURES as error:
-            await connection.close()  # half made: the next call begins anew
-            raise Unreachable(f"the broker does not answer: {error}") from error
+            try:
+                self._confirmed = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                self._commands = await self._confirmed.get_exchange(topology.COMMANDS, ensure=False)
+                self._events = await self._confirmed.get_exchange(topology.EVENTS, ensure=False)
+                live = await connection.channel(publisher_confirms=False)
+                self._live = await live.get_exchange(topology.EVENTS, ensure=False)
+            except BaseException:  # half made: the next call begins anew
+                await connection.close()
+                raise
+        self._connection = connection
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -97,10 +93,11 @@ class Publisher:
             return
         key = f"session.{session.status.lower()}"
         try:
-            async with asyncio.timeout(topology.PUBLISH_SECONDS):
-                await self._live.publish(_message(moved, persistent=False), key, mandatory=False)
-        except _FAILURES as error:
-            log.debug("live_update_lost", session_id=session.id, error=repr(error))
+            with away("not sent"):
+                async with asyncio.timeout(topology.PUBLISH_SECONDS):
+                    await self._live.publish(_message(moved, persistent=False), key, mandatory=False)
+        except Unreachable as error:
+            log.debug("live_update_lost", session_id=session.id, error=str(error))
 
     async def bury(self, message: AbstractIncomingMessage, queue: str, reason: str, error: str) -> None:
         """Put aside what nobody could handle, with the reason in headers of our own. Raises Unreachable."""
@@ -120,16 +117,9 @@ class Publisher:
     async def _publish(self, exchange: AbstractExchange | None, key: str, message: aio_pika.Message) -> None:
         if exchange is None:
             raise Unreachable("the broker was never reached")
-        try:
+        with away("not confirmed"):
             async with asyncio.timeout(topology.PUBLISH_SECONDS):
                 await exchange.publish(message, key, mandatory=True)
-        except _FAILURES as error:
-            raise Unreachable(f"not confirmed: {error!r}") from error
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling() == 0:  # aiormq cancels its waiters when a connection dies
-                raise Unreachable("not confirmed: the connection was lost") from None
-            raise
 
 
 def _message(message: Envelope, *, persistent: bool) -> aio_pika.Message:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractRobustConnection
-from aiormq.exceptions import AMQPError
 
 from ekiden.broker import topology
+from ekiden.broker.away import away
 from ekiden.broker.topology import TASK_QUEUES
 from ekiden.domain.plan import Provider
 from ekiden.errors import Unreachable
@@ -37,7 +37,7 @@ class QueueDepth:
         """Connect, once. Raises Unreachable."""
         if self._connection is not None:
             return
-        try:
+        with away("the broker does not answer"):
             connection = await aio_pika.connect_robust(
                 topology.with_heartbeat(self._url),
                 reconnect_interval=topology.RECONNECT_SECONDS,
@@ -49,8 +49,6 @@ class QueueDepth:
                 await connection.close()
                 raise
             self._connection = connection
-        except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
-            raise Unreachable(f"the broker does not answer: {error}") from error
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -67,17 +65,10 @@ class QueueDepth:
             return known
         if self._channel is None:
             raise Unreachable("the broker was never reached")
-        try:
+        with away("the broker does not answer"):
             async with asyncio.timeout(topology.PUBLISH_SECONDS):
                 channel = await self._channel.get_underlay_channel()
                 declared = await channel.queue_declare(name, passive=True)
-        except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
-            raise Unreachable(f"the broker does not answer: {error}") from error
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling() == 0:  # aiormq cancels its waiters when a connection dies
-                raise Unreachable("the broker's connection was lost") from None
-            raise
         state = QueueState(declared.message_count or 0, declared.consumer_count or 0)
         self._known[name] = (time.monotonic(), state)
         return state

@@ -20,6 +20,8 @@ from ekiden.domain.session import Session
 
 STALLED = timedelta(minutes=2)
 """A session under way that waits for nothing and has not moved for so long is a bug of ours."""
+OVERDUE = timedelta(seconds=15)
+"""A crash of ours delays an automatic retry by no more (DESIGN 7)."""
 NAMED_ITEMS = 5
 
 
@@ -54,9 +56,10 @@ def diagnose(
     medians: Medians | None = None,
     held: Mapping[Provider, str] | None = None,
     queues: Mapping[Provider, QueueFact | None] | None = None,
+    orchestrators: QueueFact | None = None,
 ) -> Diagnosis:
     """Say how a session is. Total: there is a finding for every situation."""
-    case = Case(session, tasks, plan, now, medians or {}, held or {}, queues or {})
+    case = Case(session, tasks, plan, now, medians or {}, held or {}, queues or {}, orchestrators)
     finding = _FINDINGS[situation(session)](case)
     return Diagnosis(
         finding.healthy,
@@ -169,6 +172,9 @@ def _retry(case: Case) -> _Finding:
     session, due = case.session, case.session.next_retry_at
     when = f"at {at(due)}" if due else "soon"
     text = f"{session.position} is tried again {when}, retry {session.retry_count} of {AUTOMATIC_RETRIES}: {_why(case)}"
+    if due is not None and case.now - due > OVERDUE:
+        late = f"It was due at {at(due)} and nobody has made it: is an orchestrator running?"
+        return _Finding(False, text, (late, _why(case)), ("Start an orchestrator, or retry by hand.",), (Verb.RETRY,))
     advice = ("Nothing needs to be done; retry does it at once.",)
     return _Finding(True, text, (_why(case),), advice, (Verb.WAIT, Verb.RETRY))
 
@@ -184,10 +190,25 @@ def _completed(case: Case) -> _Finding:
 def _failed(case: Case) -> _Finding:
     ended = case.session.finished_at
     text = f"{case.session.position} failed{f' at {at(ended)}' if ended else ''}: {_why(case)}"
-    advice = ["Retry orders the failed tasks again and keeps every result."]
     if case.session.failure and case.session.failure.error == "ContextTooLong":
-        advice = ["Restart the phase with less input: the prompt is longer than the model can read."]
-    return _Finding(False, text, (_why(case),), tuple(advice), (Verb.RETRY, Verb.RESTART_PHASE))
+        return _too_long(case, text)
+    advice = ("Retry orders the failed tasks again and keeps every result.",)
+    return _Finding(False, text, (_why(case),), advice, (Verb.RETRY, Verb.RESTART_PHASE))
+
+
+def _too_long(case: Case, text: str) -> _Finding:
+    """A retry would be as long: what helps is less of what went into it."""
+    position = case.session.position
+    lengths = [(task.id, *task.longest) for task in case.waited if task.longest is not None]
+    longest = tuple(f"The longest part of {task} is {name}, {length:,} characters." for task, name, length in lengths)
+    before = [step.position for step in case.plan.steps]
+    before = before[: before.index(position) + 1] if position else []
+    fan_outs = [found.phase for found in before if case.plan.by_position[found].for_each is not None]
+    if fan_outs:
+        advice = f"Restart phase {fan_outs[-1]} with fewer or shorter questions: give them as its input."
+        return _Finding(False, text, (_why(case), *longest), (advice,), (Verb.RESTART_PHASE,))
+    advice = "Create a new session with a shorter input."
+    return _Finding(False, text, (_why(case), *longest), (advice,), (Verb.RESTART_SESSION,))
 
 
 def _cancelled(case: Case) -> _Finding:

@@ -45,6 +45,9 @@ def evidence(case: Case) -> Iterable[Evidence]:
 def hindrances(case: Case) -> Iterable[str]:
     """What keeps a session that is under way from going on as quickly as it could."""
     yield from _no_way_to_a_worker(case)
+    events = case.orchestrators
+    if events is not None and not events.consumers:
+        yield f"No orchestrator is running: {_waiting(events.ready, 'event')} and nobody consumes."
     queued = case.first(TaskStatus.QUEUED)
     for provider in dict.fromkeys(task.provider for task in queued):
         if provider in case.held:
@@ -98,8 +101,8 @@ def _queue(provider: Provider, case: Case) -> str:
     return f"{_waiting(queue.ready)}, {count(queue.consumers, 'worker')} to take them.".capitalize()
 
 
-def _waiting(ready: int) -> str:
-    return f"{count(ready, 'message')} wait{'s' if ready == 1 else ''}"
+def _waiting(ready: int, word: str = "message") -> str:
+    return f"{count(ready, word)} wait{'s' if ready == 1 else ''}"
 
 
 def _task(task: TaskFact, case: Case) -> str:

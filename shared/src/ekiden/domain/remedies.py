@@ -45,7 +45,8 @@ class Verb(StrEnum):
 class TaskFact:
     """What the doctor needs to know of a task. `since` is when it came into its status.
 
-    `worker` holds it until `lease_until`; `twin` is the task that buys the same search at the moment.
+    `worker` holds it until `lease_until`; `twin` is the task that buys the same search at the moment. `longest` says
+    of one whose prompt was too long which of its texts is the longest, and how many characters that has.
     """
 
     id: TaskId
@@ -61,6 +62,7 @@ class TaskFact:
     lease_until: datetime | None = None
     run_id: str | None = None
     twin: TaskId | None = None
+    longest: tuple[str, int] | None = None
 
     @property
     def waits_to_be_collected(self) -> bool:
@@ -69,7 +71,7 @@ class TaskFact:
 
 @dataclass(frozen=True, slots=True)
 class QueueFact:
-    """A provider's queue: `ready` messages that no worker holds, and the workers that consume."""
+    """A queue: `ready` messages that nobody holds, and how many workers, or orchestrators, consume."""
 
     ready: int
     consumers: int
@@ -87,6 +89,7 @@ class Case:
     """All that is known of a session. `held` says, per provider, why its tasks are kept back.
 
     `queues` has an entry for each provider that was asked after: None, when the broker did not answer.
+    `orchestrators` is the queue of events: None, when nobody asked or the broker did not answer.
     """
 
     session: Session
@@ -96,6 +99,7 @@ class Case:
     medians: Medians
     held: Mapping[Provider, str]
     queues: Mapping[Provider, QueueFact | None]
+    orchestrators: QueueFact | None = None
 
     @property
     def waited(self) -> list[TaskFact]:

@@ -8,7 +8,15 @@ import structlog
 from pymongo import ReturnDocument
 
 from ekiden.domain.plan import Provider
-from ekiden.errors import NotBought, NotSent, ProviderError, ProviderUnavailable, RateLimited, Unreachable
+from ekiden.errors import (
+    NotBought,
+    NotSent,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    Unreachable,
+)
 from ekiden.metrics import BREAKER_OPEN
 from ekiden.retry import opens_breaker
 from ekiden.store import provider_writes as write
@@ -22,7 +30,10 @@ REFRESH_SECONDS = 0.5
 COOL_DOWN_SECONDS = 1.0
 """After a 429 that does not say for how long."""
 LONGEST_HOLD_SECONDS = 60.0
-"""A worker holds a message no longer than this; beyond it the task is parked."""
+"""A message is held no longer than this at a breaker or a cool-down; beyond it the task is parked.
+
+No place of the rate line is taken that is further away; whoever waits for one goes on holding its message: parked, a
+long backlog would be told of and parked again every minute."""
 PARK_SECONDS = 15.0
 """A task parked at an open breaker may be claimed again as soon as the next probe may have closed it."""
 
@@ -53,6 +64,8 @@ class MongoGate:
                 await self.refresh()
             except Unreachable as error:
                 log.debug("provider_state_unknown", error=str(error))
+            except Exception:
+                log.exception("provider_state_crashed")
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def refresh(self) -> None:
@@ -70,9 +83,10 @@ class MongoGate:
             state, now = self._state, self._clock.now()
             wait = state.cool_down_seconds(now)
             if not wait and state.breaker is None:
-                if (park := await self._slot()) is not None:
-                    return park
-                continue  # the state changed while we stood in the line
+                if await self._slot():
+                    return 0.0
+                since = self._clock.monotonic()  # the line is no closed door: only what comes now counts as held
+                continue
             if not wait and await self._is_the_probe(state):
                 return 0.0
             held = self._clock.monotonic() - since
@@ -87,7 +101,7 @@ class MongoGate:
             await self._write(write.probe_unused(self._name))
 
     async def refused(self, error: ProviderError) -> bool:
-        if not isinstance(error, NotBought) or isinstance(error, NotSent):
+        if not isinstance(error, NotBought | OutcomeUnknown) or isinstance(error, NotSent):
             if self._probing:
                 unsent = isinstance(error, NotSent)
                 await self._write((write.probe_unused if unsent else write.probe_failed)(self._name))
@@ -96,7 +110,7 @@ class MongoGate:
         reason = f"{type(error).__name__}: {error}"
         pipeline = write.refused(
             reason,
-            counts=isinstance(error, ProviderUnavailable),
+            counts=isinstance(error, ProviderUnavailable | OutcomeUnknown),
             opens=opens_breaker(error),
             cool_down_seconds=_cool_down(error),
         )
@@ -105,6 +119,8 @@ class MongoGate:
             log.error("breaker_opened", provider=self._provider, reason=self._state.breaker)
         elif isinstance(error, RateLimited):
             log.warning("cooling_down", provider=self._provider, seconds=_cool_down(error))
+        if isinstance(error, OutcomeUnknown):  # an outage for the breaker, but never held back: it may have been bought
+            return False
         return self._state.breaker is not None if saved else opens_breaker(error)
 
     async def answered(self, after_seconds: float) -> None:
@@ -115,32 +131,31 @@ class MongoGate:
         if known.breaker is not None and self._state.breaker is None:
             log.warning("breaker_closed", provider=self._provider)
 
-    async def _slot(self) -> float | None:
-        """Take a place in the line and wait until it has come: 0.0. A positive number of seconds: it is too far away.
+    async def _slot(self) -> bool:
+        """Take a place in the line and wait until it has come; while the line is too long wait until it is shorter.
 
-        None when the breaker opened or the line began anew meanwhile: then the place is worth nothing any more.
+        False when there is none yet, or when it is worth nothing any more: the breaker opened or the line began anew.
         """
         if self._rate_per_minute is None:
-            return 0.0
+            return True
+        interval = 60.0 / self._rate_per_minute
         with away():
-            before = await self._providers.find_one_and_update(
+            after = await self._providers.find_one_and_update(
                 {"_id": self._provider},
-                write.slot(60.0 / self._rate_per_minute, LONGEST_HOLD_SECONDS),
+                write.slot(interval, LONGEST_HOLD_SECONDS),
                 upsert=True,
-                return_document=ReturnDocument.BEFORE,
+                return_document=ReturnDocument.AFTER,
             )
-        self._see(before)
-        line, wait = self._state.line, seconds_until(self._state.slot_at, self._clock.now())
-        if wait > LONGEST_HOLD_SECONDS:
-            return wait
+        self._see(after)
+        line, taken = self._state.line, after is not None and after["slotTaken"] is True
+        wait = seconds_until(self._state.slot_at, self._clock.now()) - (interval if taken else LONGEST_HOLD_SECONDS)
         until = self._clock.monotonic() + wait
-        while True:
-            if self._state.breaker is not None or self._state.line != line:
-                return None
+        while self._state.breaker is None and self._state.line == line:
             left = until - self._clock.monotonic()
             if left <= 0:
-                return 0.0
+                return taken
             await self._changes_within(left)
+        return False
 
     async def _is_the_probe(self, state: ProviderState) -> bool:
         """Of all workers one may try whether the provider is back."""
@@ -158,7 +173,10 @@ class MongoGate:
         return won is not None
 
     async def _write(self, pipeline: Pipeline) -> bool:
-        """Write, and see at once what came of it. False while the database is away: a refusal is no reason to wait."""
+        """Write, and see at once what came of it. False while the database is away: a refusal is no reason to wait.
+
+        Then nobody knows how our probe ended: the right to it is renewed no longer, so that somebody else may try.
+        """
         try:
             with away():
                 after = await self._providers.find_one_and_update(
@@ -166,6 +184,7 @@ class MongoGate:
                 )
         except Unreachable as error:
             log.warning("provider_state_not_saved", error=str(error))
+            self._probing = False
             return False
         self._see(after)
         return True

@@ -14,7 +14,7 @@ from ekiden.domain.plan import Provider
 from ekiden.retry import Tally, UnknownOutcome
 from ekiden.store import task_writes as write
 from ekiden.store.database import Database, Document, away
-from ekiden.worker.ledger import Claim, Completed, Ended
+from ekiden.worker.ledger import Claim, Completed, Ended, Saved
 
 _NEEDED = {"response": 0, "result": 0}
 BUSY_SECONDS = 2.0
@@ -125,30 +125,32 @@ class MongoLedger:
                 await self._book(claim, "accepted_late", claim.cap, run_id, write.WITHOUT_RUN)
         return False
 
-    async def complete(self, claim: Claim, answer: Completed) -> bool:
+    async def complete(self, claim: Claim, answer: Completed) -> Saved:
         done = write.complete(claim.submission, answer)
         with away():
             held = write.claimed(claim.task_id, self._worker, claim.epoch)
             saved = await self._journaled.update_one(held, done)
             if not saved.matched_count:
                 saved = await self._journaled.update_one(write.unanswered(claim.task_id), done)
+            came = Saved.DECIDED
             if not saved.matched_count:
                 billed = answer.usage.billed or 0
-                await self._book(claim, "completed_late", billed, claim.run_id, write.WITHOUT_VERDICT)
+                came = await self._book(claim, "completed_late", billed, claim.run_id, write.WITHOUT_VERDICT)
         self._put_down(claim)
-        return saved.matched_count == 1
+        return came
 
-    async def end(self, claim: Claim, ending: Ended) -> bool:
+    async def end(self, claim: Claim, ending: Ended) -> Saved:
         held = write.claimed(claim.task_id, self._worker, claim.epoch)
         with away():
             saved = await self._journaled.update_one(held, write.end(claim.submission, ending))
+            came = Saved.DECIDED
             if not saved.matched_count:  # the failure is ignored, but what it says of the cost is not
                 unknown = ending.outcome == "unknown"
                 waiting = write.NOTHING_KNOWN if unknown else write.WITHOUT_VERDICT
                 outcome = "unknown" if unknown else f"{ending.outcome}_late"
-                await self._book(claim, outcome, ending.billed, claim.run_id, waiting)
+                came = await self._book(claim, outcome, ending.billed, claim.run_id, waiting)
         self._put_down(claim)
-        return saved.matched_count == 1
+        return came
 
     async def let_go(self, claim: Claim) -> None:
         with away():
@@ -175,9 +177,10 @@ class MongoLedger:
         shown = {"result": 1, "billed": 1, "flags": 1, "simulated": 1}
         return await self._journaled.find_one(twins, shown, sort=[("finishedAt", -1)])
 
-    async def _book(self, claim: Claim, outcome: str, billed: int, run_id: str | None, waiting: Sequence[str]) -> None:
-        booked = write.book(claim.submission, outcome, billed, run_id)
-        await self._journaled.update_one(write.unbooked(claim.task_id, claim.submission, waiting), booked)
+    async def _book(self, claim: Claim, outcome: str, billed: int, run_id: str | None, waiting: Sequence[str]) -> Saved:
+        open_yet = write.unbooked(claim.task_id, claim.submission, waiting)
+        booked = await self._journaled.update_one(open_yet, write.book(claim.submission, outcome, billed, run_id))
+        return Saved.BOOKED if booked.matched_count else Saved.KNOWN
 
     def _put_down(self, claim: Claim) -> None:
         if self._held.get(claim.task_id) == claim.epoch:

@@ -113,12 +113,12 @@ def close() -> Pipeline:
 def slot(interval_seconds: float, longest_wait_seconds: float) -> Pipeline:
     """Take the next place of an evenly spaced line (GCRA without burst), unless it is too far away.
 
-    The place that was taken is `slotAt` before the write, or now when that has passed.
+    `slotTaken` says whether it was: the place is then one interval before the new `slotAt`.
     """
     line = {"$max": ["$slotAt", "$$NOW"]}
     near = {"$lte": [{"$ifNull": ["$slotAt", "$$NOW"]}, seconds_from_now(longest_wait_seconds)]}
     following = {"$add": [line, math.ceil(interval_seconds * 1000)]}
-    return [{"$set": {"slotAt": {"$cond": [near, following, "$slotAt"]}}}]
+    return [{"$set": {"slotAt": {"$cond": [near, following, "$slotAt"]}, "slotTaken": near}}]
 
 
 def _where(condition: Document, fields: Document) -> Document:

@@ -4,7 +4,7 @@ What is read of it stands here, and what a person may do to it; the workers' sid
 `provider_writes`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -65,7 +65,10 @@ class ProviderState:
         return self.breaker is not None and self.probe_at is not None and self.probe_at <= now
 
     def is_closed_to_calls(self, now: datetime) -> bool:
-        """Whether a worker that is told of a task now could do nothing but hold or park it."""
+        """Whether a worker that is told of a task now could do nothing but hold or park it.
+
+        That is at an open breaker with no probe due, and in a cool-down of some length.
+        """
         if self.cool_down_seconds(now) > SHORT_COOL_DOWN_SECONDS:
             return True
         return self.breaker is not None and not self.probe_is_due(now)
@@ -96,11 +99,6 @@ class ProviderStates:
             elif state.cool_down_until is not None and state.cool_down_until > now:
                 reasons[provider] = f"it cools down until {at(state.cool_down_until)}"
         return reasons
-
-    async def closed_to_calls(self) -> Collection[Provider]:
-        """Of whose tasks nobody need be told: an open breaker with no probe due, or a cool-down of some length."""
-        now = self._clock.now()
-        return {provider for provider, state in (await self.all()).items() if state.is_closed_to_calls(now)}
 
 
 class Breakers:

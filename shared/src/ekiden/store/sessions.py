@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import bson
+import structlog
 from pymongo.errors import DuplicateKeyError
 
 from ekiden.domain.ids import SessionId
@@ -17,6 +18,7 @@ from ekiden.store.database import Database, Document, away
 from ekiden.store.schema import BEGINNING_OF_TIME
 from ekiden.store.session_document import changes, from_document, to_document
 
+log = structlog.get_logger()
 LARGEST_BYTES = 8 * 1024 * 1024
 """Half of what MongoDB allows a document, so that there is room to say what went wrong."""
 
@@ -58,10 +60,8 @@ class SessionStore:
         return from_document(found) if found else None
 
     async def loaded(self, session_ids: Sequence[SessionId]) -> list[Session]:
-        """Those of these sessions that are there, in any order."""
-        with away():
-            found = self._sessions.find({"_id": {"$in": list(session_ids)}}, {"history": 0})
-            return [from_document(document) async for document in found]
+        """Those of these sessions that are there and can be read, in any order."""
+        return [session async for session in self._stream({"_id": {"$in": list(session_ids)}})]
 
     async def said_before(self, session_id: SessionId, idempotency: Idempotency) -> bool:
         """Whether a request of this key has moved the session already. Raises KeyReused when it was another one."""
@@ -136,7 +136,7 @@ class SessionStore:
             return await cursor.to_list()
 
     async def moved_between(self, start: datetime, end: datetime) -> AsyncIterator[Session]:
-        """The sessions that moved in a span of the database's time."""
+        """The sessions that moved in a span of the database's time and can be read."""
         async for session in self._stream({"movedAt": {"$gte": start, "$lt": end}}):
             yield session
 
@@ -165,9 +165,15 @@ class SessionStore:
             return {row["_id"]: row["n"] async for row in await self._sessions.aggregate(pipeline)}
 
     async def _stream(self, query: Mapping[str, Any]) -> AsyncIterator[Session]:
+        """Read many. One that cannot be read, because of a bug or of a newer version, keeps back no other."""
         with away():
             async for document in self._sessions.find(query, {"history": 0}, batch_size=200):
-                yield from_document(document)
+                try:
+                    session = from_document(document)
+                except Exception:
+                    log.exception("session_unreadable", session_id=document["_id"])
+                else:
+                    yield session
 
 
 def _entry(session: Session, cause: str, events: list[Document], at: datetime) -> Document:

@@ -17,10 +17,14 @@ async def facts(tasks: TaskStore, documents: Sequence[Mapping[str, Any]]) -> lis
     """Read facts off a session's tasks; of a search that was put off, see who buys the same one. Raises Unreachable."""
     put_off = [row for row in documents if row["status"] == TaskStatus.QUEUED and row["requestHash"]]
     buyers = await tasks.buyers(put_off[0]["tenant"], [row["requestHash"] for row in put_off]) if put_off else {}
-    return [read_fact(row, buyers.get(row["requestHash"])) for row in documents]
+    too_long = [row["_id"] for row in documents if (row.get("error") or {}).get("tooLong")]
+    longest = await tasks.longest_texts(too_long) if too_long else {}
+    return [read_fact(row, buyers.get(row["requestHash"]), longest.get(row["_id"])) for row in documents]
 
 
-def read_fact(document: Mapping[str, Any], twin: TaskId | None = None) -> TaskFact:
+def read_fact(
+    document: Mapping[str, Any], twin: TaskId | None = None, longest: tuple[str, int] | None = None
+) -> TaskFact:
     status = TaskStatus(document["status"])
     submissions: list[Document] = document["submissions"]
     error: Document = document.get("error") or {}
@@ -41,4 +45,5 @@ def read_fact(document: Mapping[str, Any], twin: TaskId | None = None) -> TaskFa
         lease_until=document.get("leaseUntil"),
         run_id=document.get("runId"),
         twin=twin if status is TaskStatus.QUEUED else None,
+        longest=longest,
     )

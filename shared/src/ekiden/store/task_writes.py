@@ -47,6 +47,16 @@ def announced(first_seconds: int) -> Pipeline:
     return [{"$set": {"announceAt": {"$add": ["$$NOW", pause]}, "announced": {"$add": ["$announced", 1]}}}]
 
 
+def still_to_announce(task_id: str) -> Document:
+    """A free task that somebody is to be told of."""
+    return {"_id": task_id, "status": {"$in": _FREE}, "worker": None, "announceAt": {"$type": "date"}}
+
+
+def not_told() -> Pipeline:
+    """Nobody was told of it: to be announced as soon as its time has come, whatever stands in its queue."""
+    return [{"$set": {"announceAt": {"$max": ["$notBefore", "$$NOW"]}, "announced": 0}}]
+
+
 # ── claim ────────────────────────────────────────────────────────────────────────────────────────────────
 
 

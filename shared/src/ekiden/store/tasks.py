@@ -3,7 +3,8 @@
 Longer than a module should be, because all that reads or moves a task from outside its worker is one port.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,10 +21,12 @@ from ekiden.store.database import Database, Document, away
 
 _DUPLICATE = 11000
 _VERDICT = {"status": 1, "result": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1}
+_TOLD = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1}
 _ANNOUNCED = {"_id": 0, "announceAt": 1}
 _TOLD_OF = (TaskStatus.QUEUED, TaskStatus.SUBMITTED)
 FREE_AT_ONCE = 100
-"""So few that freeing them one by one takes no time that counts beside a lease."""
+FREE_TOGETHER = 25
+"""So few that freeing them at the same time takes no time that counts beside a lease."""
 _CLOCK_ERROR = timedelta(milliseconds=20)
 """Our copy of the database's clock may be this far ahead of it: an announcement must not come before its time."""
 
@@ -43,11 +46,16 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """A task whose lease ran out: where it went, so that somebody is told."""
+    """A task whose lease ran out: where it went, so that somebody is told.
+
+    `unknown`: its request may have gone out, wherever it went since; paid once more it costs up to `cap`.
+    """
 
     task_id: TaskId
     session_id: SessionId
     status: TaskStatus
+    unknown: bool
+    cap: Micros
 
 
 class TaskStore:
@@ -100,21 +108,37 @@ class TaskStore:
             found = self._quick.find({"_id": {"$in": list(task_ids)}}, {"status": 1})
             return {TaskId(row["_id"]): TaskStatus(row["status"]) async for row in found}
 
-    async def free_expired(self) -> list[Freed]:
-        """Take the tasks whose lease ran out from their workers. Nobody else ever does."""
+    async def free_expired(self, go_on: Callable[[], bool] = lambda: True) -> list[Freed]:
+        """Take tasks whose lease ran out from their workers. Nobody else ever does.
+
+        `go_on` is asked each time after the database answered and before something is freed by that answer.
+        """
+        freed: list[Freed | None] = []
+        with away():
+            expired = await self._expired()
+            for first in range(0, len(expired), FREE_TOGETHER):
+                if not go_on():
+                    break
+                freed += await asyncio.gather(*map(self._free, expired[first : first + FREE_TOGETHER]))
+        return [task for task in freed if task is not None]
+
+    async def _expired(self) -> list[Document]:
         query = {"leaseUntil": {"$lt": self._clock.now()}}
         needed = {"sessionId": 1, "status": 1, "epoch": 1, "onUnknown": 1, "cap": 1, "submissions": 1}
-        with away():
-            expired = await self._journaled.find(query, needed).limit(FREE_AT_ONCE).to_list()
-            freed = [await self._free(task) for task in expired]
-        return [task for task in freed if task is not None]
+        return await self._journaled.find(query, needed).limit(FREE_AT_ONCE).to_list()
 
     async def due(self, limit: int, closed: Collection[Provider] = ()) -> list[Document]:
         """Free tasks that somebody should be told of now; of those `closed` to calls only what was bought already."""
-        needed = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1}
         with away():
-            cursor = self._quick.find(_to_announce({"$lte": self._clock.now() - _CLOCK_ERROR}, closed), needed)
+            cursor = self._quick.find(_to_announce({"$lte": self._clock.now() - _CLOCK_ERROR}, closed), _TOLD)
             return await cursor.sort("announceAt").limit(limit).to_list()
+
+    async def to_probe(self, provider: Provider, limit: int) -> list[Document]:
+        """The same of one provider, of what is to be submitted: so few that an open breaker can be tried with them."""
+        due = {"$lte": self._clock.now() - _CLOCK_ERROR}
+        query = {"provider": provider.value, "status": TaskStatus.QUEUED.value, "announceAt": due}
+        with away():
+            return await self._quick.find(query, _TOLD).sort("announceAt").limit(limit).to_list()
 
     async def announced(self, task_id: TaskId, at: datetime) -> bool:
         """Note an announcement before it is made, so that of many reconcilers one makes it."""
@@ -123,6 +147,11 @@ class TaskStore:
                 {"_id": task_id, "announceAt": at}, write.announced(write.ANNOUNCE_AGAIN_SECONDS)
             )
         return noted.matched_count == 1
+
+    async def not_told(self, task_id: TaskId) -> None:
+        """Take back the note of an announcement that could not be made. Raises Unreachable."""
+        with away():
+            await self._quick.update_one(write.still_to_announce(task_id), write.not_told())
 
     async def leave_queued(self, task_ids: Sequence[TaskId]) -> None:
         """Tell of these much later, if still need be: they are behind others in their queue."""
@@ -139,10 +168,11 @@ class TaskStore:
     async def finished_between(self, start: datetime, end: datetime) -> AsyncIterator[SessionId]:
         """The sessions of tasks that ended, or were booked late, in a span of the database's time."""
         span = {"$gte": start, "$lt": end}
-        for field in ("finishedAt", "bookedAt"):
+        for field in ("finishedAt", "bookedAt"):  # no `distinct`: its answer is one document, of 16 MB at most
             with away():
-                for session in await self._journaled.distinct("sessionId", {field: span}):
-                    yield SessionId(session)
+                each = [{"$match": {field: span}}, {"$group": {"_id": "$sessionId"}}]
+                async for row in await self._journaled.aggregate(each):
+                    yield SessionId(row["_id"])
 
     async def give_up(self, task_id: TaskId) -> bool:
         return await self._resolve(task_id, write.give_up("a person gave it up"))
@@ -161,6 +191,12 @@ class TaskStore:
         with away():
             found = self._journaled.find({"sessionId": session_id}, hidden)
             return await found.sort([("createdAt", 1), ("_id", 1)]).to_list()
+
+    async def longest_texts(self, task_ids: Sequence[TaskId]) -> dict[TaskId, tuple[str, int]]:
+        """Which text of these tasks' requests is the longest, and its characters. Raises Unreachable."""
+        with away():
+            found = self._quick.find({"_id": {"$in": list(task_ids)}}, {"request": 1})
+            return {TaskId(row["_id"]): longest async for row in found if (longest := _longest(row["request"]))}
 
     async def bought(self, tenant: str, request_hashes: Sequence[str], cache_seconds: float) -> dict[str, Micros]:
         """Which of these searches the cache would answer now, each with what it cost when it was bought."""
@@ -234,7 +270,13 @@ class TaskStore:
         )
         if freed is None:
             return None
-        return Freed(TaskId(task["_id"]), SessionId(task["sessionId"]), TaskStatus(freed["status"]))
+        return Freed(
+            TaskId(task["_id"]),
+            SessionId(task["sessionId"]),
+            TaskStatus(freed["status"]),
+            unknown=task["status"] != TaskStatus.SUBMITTED,
+            cap=Micros(task["cap"]),
+        )
 
 
 def _outcome(row: Mapping[str, Any]) -> Outcome:
@@ -251,6 +293,12 @@ def _outcome(row: Mapping[str, Any]) -> Outcome:
         resend=error.get("error") == write.RESEND_ASKED,
         finished_at=row.get("finishedAt"),
     )
+
+
+def _longest(request: Mapping[str, object]) -> tuple[str, int] | None:
+    texts = {f"the {name} message": value for name, value in request.items() if isinstance(value, str)}
+    name = max(texts, key=lambda text: len(texts[text]), default=None)
+    return (name, len(texts[name])) if name is not None else None
 
 
 def _to_announce(when: Document, closed: Collection[Provider]) -> Document:

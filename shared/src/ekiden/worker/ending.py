@@ -3,7 +3,16 @@
 from dataclasses import replace
 
 from ekiden.domain.ids import Micros
-from ekiden.errors import ContextTooLong, InvalidOutput, NotBought, NotSent, OutcomeUnknown, ProviderError, RunFailed
+from ekiden.errors import (
+    ContextTooLong,
+    InvalidOutput,
+    NotBought,
+    NotSent,
+    OutcomeUnknown,
+    ProviderError,
+    Rejected,
+    RunFailed,
+)
 from ekiden.retry import Again, Ask, Tally, Verdict, held_back
 from ekiden.worker.ledger import Completed, Ended
 
@@ -25,6 +34,11 @@ def outcome_of(error: ProviderError) -> str:
             return "failed"
         case _:
             return "rejected"
+
+
+def is_answer(error: ProviderError) -> bool:
+    """Whether the provider worked on the call, so that it is neither out of order nor refuses us."""
+    return isinstance(error, InvalidOutput | RunFailed) or (isinstance(error, Rejected) and error.billed != 0)
 
 
 def tally_with(tally: Tally, error: ProviderError) -> Tally:

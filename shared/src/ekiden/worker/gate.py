@@ -21,6 +21,8 @@ class Gate(Protocol):
     async def refused(self, error: ProviderError) -> bool:
         """A call was sent, or should have been, and brought no answer: count it, cool down, open the breaker.
 
+        An unknown outcome counts like an outage; it is never the provider's matter alone, as it may have been bought.
+
         True when the provider's breaker is open now, by this refusal or already before: then it is not the task's.
         """
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from ekiden.domain.ids import NOTHING, Micros, TaskId
@@ -81,6 +82,17 @@ class Ended:
     too_long: bool = False
 
 
+class Saved(Enum):
+    """What a report of how a submission ended came to."""
+
+    DECIDED = "decided"
+    """Its task went by it."""
+    BOOKED = "booked"
+    """It came second, and its cost is booked."""
+    KNOWN = "known"
+    """Nothing: the ledger had been told already, by this worker or by whoever replaced it."""
+
+
 class Ledger(Protocol):
     """The tasks, as a worker sees them. Every method may raise Unreachable; none blocks longer than 10 s."""
 
@@ -100,12 +112,12 @@ class Ledger(Protocol):
         """Save the provider's id of an accepted call. False when the task is no longer ours; kept all the same."""
         ...
 
-    async def complete(self, claim: Claim, answer: Completed) -> bool:
-        """Save an answer. False when it came second: then only its cost is booked."""
+    async def complete(self, claim: Claim, answer: Completed) -> Saved:
+        """Save an answer. When it comes second only its cost is booked."""
         ...
 
-    async def end(self, claim: Claim, ending: Ended) -> bool:
-        """Save how a submission ended without an answer. False when the task is no longer ours: only booked."""
+    async def end(self, claim: Claim, ending: Ended) -> Saved:
+        """Save how a submission ended without an answer. When the task is no longer ours only its cost is booked."""
         ...
 
     async def let_go(self, claim: Claim) -> None:

@@ -24,10 +24,10 @@ from ekiden.metrics import OUTCOME_UNKNOWN, PROVIDER_SECONDS, TASK_RETRIES
 from ekiden.retry import Again, Ask, again
 from ekiden.worker.adapter import Adapter, Call, Running, Submitted
 from ekiden.worker.bill import count_answer, count_failure
-from ekiden.worker.ending import ending_of, tally_with, with_known_cost
+from ekiden.worker.ending import ending_of, is_answer, tally_with, with_known_cost
 from ekiden.worker.gate import Gate
 from ekiden.worker.lease import RENEW_SECONDS, Leases
-from ekiden.worker.ledger import Claim, Completed, Ledger
+from ekiden.worker.ledger import Claim, Completed, Ledger, Saved
 from ekiden.worker.polling import PollPlan
 
 log = structlog.get_logger()
@@ -52,6 +52,8 @@ class Runtime:
     polls: PollPlan
     longest_run_seconds: float = 15 * 60
     leases: Leases = field(default_factory=Leases)
+    _in_hand: set[TaskId] = field(default_factory=set[TaskId])
+    """Tasks with a message that is not acknowledged yet."""
     _working: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _collecting: dict[TaskId, str] = field(default_factory=dict[TaskId, str])
     _cancelling: dict[TaskId, asyncio.Task[None]] = field(default_factory=dict[TaskId, asyncio.Task[None]])
@@ -64,7 +66,21 @@ class Runtime:
         self._slots = asyncio.Semaphore(self.concurrency)
 
     async def deliver(self, task_id: TaskId, session_id: SessionId, ack: Callable[[], Awaitable[None]]) -> None:
-        """Take a task on, if it is free. Raises Unreachable while the database is away: nothing has happened then."""
+        """Take a task on, if it is free. Raises Unreachable while the database is away: nothing has happened then.
+
+        A task that waits here is told of again after a while. One message is enough: a second would take a place of
+        the rate line for nothing, or park the first.
+        """
+        if task_id in self._in_hand:
+            await ack()
+            return
+        self._in_hand.add(task_id)
+        try:
+            await self._take_on(task_id, session_id, ack)
+        finally:
+            self._in_hand.discard(task_id)
+
+    async def _take_on(self, task_id: TaskId, session_id: SessionId, ack: Callable[[], Awaitable[None]]) -> None:
         with self._abandoned_on_stop():
             await self._slots.acquire()
         try:
@@ -142,8 +158,8 @@ class Runtime:
         with self._abandoned_on_stop():
             while not self.leases.fresh:  # noqa: ASYNC110 - what it waits for is the clock, there is no event
                 await asyncio.sleep(HOLD_SECONDS)
-            bought = await self.ledger.status(task_id) == TaskStatus.SUBMITTED  # collecting costs nothing: no gate
-            parked = 0.0 if bought else await self.gate.enter()
+            queued = await self.ledger.status(task_id) == TaskStatus.QUEUED  # nothing else would be sent: no gate
+            parked = await self.gate.enter() if queued else 0.0
         if parked:
             await self.ledger.put_off(task_id, parked)
             return None
@@ -156,7 +172,7 @@ class Runtime:
             claim = await self.ledger.claim(task_id)
             self._reach("after_claim")
         finally:
-            if not bought and (claim is None or claim.run_id is not None):
+            if queued and (claim is None or claim.run_id is not None):
                 await self._tell_gate(self.gate.unused())
         if claim is None and await self.ledger.status(task_id) in FINAL:
             await self._announce_end(task_id, session_id, completed=True)
@@ -188,15 +204,17 @@ class Runtime:
             answer = with_known_cost(answer, claim.cap)
             self._reach("before_result_saved")
             try:
-                await self._persist(lambda: self.ledger.complete(claim, answer))
+                saved = await self._persist(lambda: self.ledger.complete(claim, answer))
             except Exception as error:
                 log.exception("answer_not_storable")
                 await self._end(claim, InvalidOutput(f"no answer to store: {error!r}", billed=answer.usage.billed))
                 return
+            finally:  # an answer it was, even one that cannot be stored
+                if not collects:
+                    await self._tell_gate(self.gate.answered(self.leases.monotonic() - began))
             self._reach("after_result_saved")
-            if not collects:
-                await self._tell_gate(self.gate.answered(self.leases.monotonic() - began))
-            count_answer(self.adapter.provider, answer, claim.cap)
+            if saved is not Saved.KNOWN:
+                count_answer(self.adapter.provider, answer, claim.cap)
             log.info("task_completed", billed=answer.usage.billed, attempt=claim.attempt)
             await self._announce_end(claim.task_id, SessionId(claim.session_id), completed=True)
 
@@ -209,9 +227,11 @@ class Runtime:
         if isinstance(reply, Submitted):
             log.info("run_accepted", run_id=reply.run_id, attempt=claim.attempt)
             self._reach("before_run_id_saved")
-            await self._persist(lambda: self.ledger.submitted(claim, reply.run_id))
+            try:
+                await self._persist(lambda: self.ledger.submitted(claim, reply.run_id))
+            finally:
+                await self._tell_gate(self.gate.answered(self.leases.monotonic() - sent))
             self._reach("after_run_id_saved")
-            await self._tell_gate(self.gate.answered(self.leases.monotonic() - sent))
         else:
             PROVIDER_SECONDS.labels(provider=self.adapter.provider).observe(self.leases.monotonic() - sent)
         return reply
@@ -223,10 +243,10 @@ class Runtime:
         self._reach("before_post")
         try:
             reply = await self.adapter.submit(call, self.leases.fence(claim.claimed_at, held_at))
-        except InvalidOutput:
-            await self._tell_gate(self.gate.answered(self.leases.monotonic() - sent))
-            raise
         except ProviderError as error:
+            if is_answer(error):
+                await self._tell_gate(self.gate.answered(self.leases.monotonic() - sent))
+                raise
             open_now = await self._tell_gate(self.gate.refused(error))
             if isinstance(error, NotBought):
                 error.held_back = open_now is True
@@ -287,21 +307,23 @@ class Runtime:
         provider = self.adapter.provider
         verdict = again(error, tally_with(claim.tally, error), provider, claim.policy, random.random())  # noqa: S311 - jitter, no secret
         ending = ending_of(error, verdict, claim.cap)
-        await self._persist(lambda: self.ledger.end(claim, ending))
-        count_failure(provider, ending, claim.cap)
-        if isinstance(error, OutcomeUnknown):
-            OUTCOME_UNKNOWN.inc()
+        saved = await self._persist(lambda: self.ledger.end(claim, ending))
+        if saved is not Saved.KNOWN:  # whoever freed it has counted it
+            count_failure(provider, ending, claim.cap)
+            if isinstance(error, OutcomeUnknown):
+                OUTCOME_UNKNOWN.inc()
         log.warning(
             "call_failed", error=ending.error, message=ending.message, outcome=ending.outcome, verdict=repr(verdict)
         )
         session_id = SessionId(claim.session_id)
         if isinstance(verdict, Again):
-            TASK_RETRIES.labels(provider=provider, error=ending.error).inc()
+            if saved is Saved.DECIDED:
+                TASK_RETRIES.labels(provider=provider, error=ending.error).inc()
             if verdict.delay_seconds == 0:
                 with suppress(Unreachable):
                     await self.announcer.command(provider, claim.task_id, session_id)
             return
-        if isinstance(verdict, Ask):
+        if isinstance(verdict, Ask) and saved is not Saved.KNOWN:
             log.warning("outcome_unknown", at_risk=claim.cap)
         await self._announce_end(claim.task_id, session_id, completed=False)
 
