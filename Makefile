@@ -15,6 +15,7 @@ STAMP := $(VENV)/.ekiden-setup
 THEME ?= AIと働き方
 REAL ?=
 SERVICE ?=
+PART ?=
 CHAOS_SEED ?=
 CHAOS_TABLE ?= $(VENV)/chaos-table.md
 export THEME
@@ -88,8 +89,8 @@ test-docker: setup ## the Compose path; skipped where no Docker engine answers
 		exit 1
 	fi
 
-chaos: setup ## all fault tests; ends with a table of faults and outcomes, which CHAOS_TABLE= keeps (CHAOS_SEED=: the same again)
-	@$(WITHOUT_KEYS) CHAOS_SEED=$(CHAOS_SEED) CHAOS_TABLE=$(CHAOS_TABLE) $(BIN)/pytest tests/chaos
+chaos: setup ## all fault tests, or PART= of them (kills, queue, …); ends with a table of faults and outcomes, which CHAOS_TABLE= keeps (CHAOS_SEED=: the same again)
+	@$(WITHOUT_KEYS) CHAOS_SEED=$(CHAOS_SEED) CHAOS_TABLE=$(CHAOS_TABLE) $(BIN)/pytest $(if $(PART),tests/chaos/test_$(PART).py,tests/chaos)
 
 test-cluster bench: setup
 	@echo "make $@ comes with a later issue: there is nothing to run yet." >&2

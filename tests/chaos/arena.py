@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
@@ -22,6 +23,7 @@ from ekiden_native.errors import NotRunning
 from ekiden_native.ports import LISTENERS, free_port
 from ekiden_native.program import PROGRAMS, Program
 from tests.chaos import oracle
+from tests.chaos.at_risk import AtRisk
 from tests.chaos.oracle import Row, Verdict
 from tests.chaos.report import Part
 
@@ -41,6 +43,11 @@ class Fault(Protocol):
 
     @property
     def kind(self) -> str: ...
+
+    @property
+    def counts_cuts(self) -> bool:
+        """Whether it counts the GPT calls it cuts by itself. Of others all that is under way may be cut."""
+        ...
 
     async def strike(self, arena: "Arena") -> int:
         """Do it, and return how often it really struck. What it stops it sets going again before it returns."""
@@ -65,7 +72,8 @@ class Arena:
         settings = {"EKIDEN_SIMULATOR_TIME_SCALE": "0.03", "EKIDEN_CRASH_FILE": str(self.crash_file)}
         settings |= _ports_of_its_own() | dict(env or {})
         self.stack = Stack(root / "stack", services=services, env=settings, programs=_told(variables or {}))
-        self._gpt_at_risk = 0
+        self.at_risk = AtRisk()
+        self._dying: asyncio.Task[datetime] | None = None
 
     def up(self) -> None:
         self.stack.up(120.0)
@@ -167,12 +175,16 @@ class Arena:
         return await self.until(ended, "all sessions ended", timeout, every=0.05 if len(wanted) < 10 else 0.5)
 
     async def _settled(self, session_ids: list[str]) -> bool:
-        """Whether nothing is on its way any more: late answers are booked and no money is reserved."""
+        """Whether nothing is on its way any more: no money is reserved, all bills are settled."""
         of = {"sessionId": {"$in": session_ids}}
         if await self.database["tasks"].find_one(of | {"status": {"$nin": list(oracle.FINAL)}}, {"_id": 1}):
             return False
         reserved = {"_id": {"$in": session_ids}, "reserved.0": {"$exists": True}}
-        return await self.database["sessions"].find_one(reserved, {"_id": 1}) is None
+        if await self.database["sessions"].find_one(reserved, {"_id": 1}) is not None:
+            return False
+        sessions = await self.database["sessions"].find({"_id": {"$in": session_ids}}, {"settled": 1}).to_list()
+        tasks = await self.database["tasks"].find(of, _PAID).to_list()
+        return not oracle.unsettled(sessions, tasks)
 
     async def until(
         self, condition: Callable[[], Awaitable[T | None]], what: str, timeout: float = 60.0, *, every: float = 0.05
@@ -217,17 +229,14 @@ class Arena:
 
     async def suffer(self, fault: Fault) -> int:
         """Let a fault strike, and count it as often as it did."""
-        self._gpt_at_risk += await self._gpt_in_flight()
-        struck = await fault.strike(self)
+        if fault.counts_cuts:
+            struck = await fault.strike(self)
+        else:
+            async with self.at_risk.during(self.database["tasks"]):
+                struck = await fault.strike(self)
         if struck:
             self.part.faults[fault.kind] += struck
         return struck
-
-    async def _gpt_in_flight(self) -> int:
-        try:
-            return (await self.simulator.get("/stats")).json()["openai"]["inFlight"]
-        except httpx.HTTPError:
-            return 0
 
     async def kill(self, service: str) -> None:
         """SIGKILL a process, as soon as there is one to kill."""
@@ -239,22 +248,37 @@ class Arena:
                 return False
             return True
 
-        self._gpt_at_risk += await self._gpt_in_flight()
-        await self.until(killed, f"{service} was killed")
+        async with self.at_risk.during(self.database["tasks"]):
+            await self.until(killed, f"{service} was killed")
         self.part.faults[f"SIGKILL of {service}"] += 1
 
     async def crash_at(self, point: str) -> None:
+        """Whoever reaches this point next dies there."""
         await asyncio.to_thread(self.crash_file.write_text, point)
+        self._dying = asyncio.create_task(self._death(point))
 
-    async def crashed(self) -> None:
-        """Wait until somebody has died at the point that was asked for."""
-        point = await asyncio.to_thread(_read, self.crash_file)
-
+    async def _death(self, point: str) -> datetime:
         async def gone() -> bool:
             return not await asyncio.to_thread(self.crash_file.exists)
 
         await self.until(gone, f"the process crashed at {point}")
+        died = datetime.now(UTC)
+        await self.at_risk.note(self.database["tasks"])
+        return died
+
+    async def crashed(self) -> datetime:
+        """When somebody died at the point that was asked for; waits for it."""
+        assert self._dying is not None, "a crash was asked for"
+        died = await self._dying
         self.part.faults["crash point"] += 1
+        return died
+
+    def taken_up(self, session: Row, died: datetime) -> None:
+        """Check, by its history, how soon after a death a session that has ended since then moved."""
+        later = [(entry["at"] - died).total_seconds() for entry in session["history"] if entry["at"] > died]
+        assert later, f"{session['_id']} was under way when the process died"
+        self.part.went_on_after(later[0])
+        assert later[0] <= TAKEN_UP_SECONDS, f"{session['_id']} was taken up after {later[0]:.1f} s"
 
     async def moved_on(self, session_id: str, version: int, since: float) -> float:
         """Seconds from `since` (monotonic) until the session has a newer version."""
@@ -274,13 +298,12 @@ class Arena:
         """
         moving = {"_id": {"$in": list(session_ids)}, "status": {"$in": list(MOVING)}}
 
-        async def moving_now() -> dict[str, int] | None:
+        async def moving_now() -> tuple[dict[str, int]]:
             found = await self.database["sessions"].find(moving, {"version": 1}).to_list()
-            return {row["_id"]: row["version"] for row in found} or {"": 0}
+            return ({row["_id"]: row["version"] for row in found},)
 
-        versions = await self.until(moving_now, "the database answers")
-        if versions.pop("", None) == 0:
-            return 0.0
+        (versions,) = await self.until(moving_now, "the database answers")
+        assert versions, "something is under way"
 
         async def moved() -> bool:
             now = self.database["sessions"].find({"_id": {"$in": list(versions)}}, {"version": 1})
@@ -305,7 +328,9 @@ class Arena:
         tasks = await self.database["tasks"].find({"sessionId": {"$in": list(ids)}}, _SHOWN).to_list()
         drafts = await self.database["drafts"].count_documents({"session": {"$in": list(ids)}})
         assert drafts == self.drafts * len(ids), f"{drafts} drafts of {len(ids)} sessions"
-        verdict = oracle.judge(sessions, tasks, [call for call in await self.bill() if call["taskId"][:36] in ids])
+        bill = [call for call in await self.bill() if call["taskId"][:36] in ids]
+        at_risk, self.at_risk = self.at_risk, AtRisk()
+        verdict = oracle.judge(sessions, tasks, bill, at_risk.by_task(bill))
         dead = await self.dead_letters()
         part = self.part
         part.sessions += verdict.sessions
@@ -316,7 +341,7 @@ class Arena:
         part.gpt_twice += verdict.gpt_twice
         part.dead_letters = max(part.dead_letters, dead)
         assert verdict.searches_twice == 0, "a search was bought twice and nothing explains it"
-        assert verdict.gpt_twice <= verdict.gpt_unknown + self._gpt_at_risk, "a GPT call was sent twice without a fault"
+        assert verdict.gpt_unexplained <= at_risk.cuts, "a GPT call was sent twice that no fault had met"
         assert dead == 0, "nothing is in the dead letters"
         return verdict
 
@@ -335,6 +360,7 @@ class Arena:
         return await self._depth(queue) - 1
 
 
+_PAID = ("sessionId", "status", "billed", "submissions.epoch")
 _SHOWN = (
     *("sessionId", "provider", "status", "worker", "requestHash", "cap", "billed", "cachedFrom"),
     *("startedAt", "finishedAt", "submissions"),

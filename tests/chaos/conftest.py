@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.chaos.arena import Arena
-from tests.chaos.report import Part, table
+from tests.chaos.report import MOST_SECONDS, Part, shortfalls, table
 
 SEED = int(os.environ.get("CHAOS_SEED") or time.time())
 PARTS = pytest.StashKey[list[Part]]()
@@ -26,11 +26,12 @@ def seed() -> int:
 
 @pytest.fixture(scope="module")
 def part(request: pytest.FixtureRequest) -> Iterator[Part]:
-    """The row of a file, named by its `PART`."""
+    """The row of a file, named by its `PART`, which may take ten minutes."""
     made = Part(request.module.PART)
     request.config.stash.setdefault(PARTS, []).append(made)
     yield made
     made.seconds = time.monotonic() - made.began
+    assert made.seconds <= MOST_SECONDS, f"{made.name} took {made.seconds:.0f} s"
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -46,6 +47,22 @@ def arena(common_arena: Arena, part: Part) -> Arena:
     return common_arena
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run of all parts that proved too little has failed."""
+    if _too_little(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _too_little(config: pytest.Config) -> list[str]:
+    parts = config.stash.get(PARTS, [])
+    return shortfalls(parts) if len(parts) == _parts_there_are() else []
+
+
+def _parts_there_are() -> int:
+    tests = Path(__file__).parent.glob("test_*.py")
+    return sum("\nPART = " in test.read_text(encoding="utf-8") for test in tests)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     parts = config.stash.get(PARTS, [])
     if not parts:
@@ -53,5 +70,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     shown = table(parts, SEED)
     terminalreporter.write_sep("=", "faults × outcomes")
     terminalreporter.write_line(shown)
+    for shortfall in _too_little(config):
+        terminalreporter.write_line(shortfall, red=True)
     if path := os.environ.get("CHAOS_TABLE"):
         Path(path).write_text(shown + "\n", encoding="utf-8")

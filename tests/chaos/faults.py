@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,10 @@ class Kill:
     def kind(self) -> str:
         return f"SIGKILL of {self.service}"
 
+    @property
+    def counts_cuts(self) -> bool:
+        return False
+
     async def strike(self, arena: Arena) -> int:
         try:
             await asyncio.to_thread(arena.stack.kill, self.service)
@@ -41,6 +46,10 @@ class Sleep:
     @property
     def kind(self) -> str:
         return f"SIGSTOP of {self.service}"
+
+    @property
+    def counts_cuts(self) -> bool:
+        return False
 
     async def strike(self, arena: Arena) -> int:
         try:
@@ -63,6 +72,10 @@ class Outage:
     def kind(self) -> str:
         return f"{self.seconds:.0f} s without {self.server}"
 
+    @property
+    def counts_cuts(self) -> bool:
+        return False
+
     async def strike(self, arena: Arena) -> int:
         await asyncio.to_thread(arena.stack.stop_service, self.server)
         await asyncio.sleep(self.seconds)
@@ -82,6 +95,10 @@ class Poisoned:
     @property
     def kind(self) -> str:
         return f"{self.toxic.name} to {self.where}"
+
+    @property
+    def counts_cuts(self) -> bool:
+        return False
 
     async def strike(self, arena: Arena) -> int:
         self.proxy.poison(self.toxic)
@@ -104,9 +121,25 @@ class Script:
     def kind(self) -> str:
         return self.name
 
+    @property
+    def counts_cuts(self) -> bool:
+        return True
+
     async def strike(self, arena: Arena) -> int:
+        before = await _struck_openai(arena)
         (await arena.simulator.post("/faults", json=list(self.faults))).raise_for_status()
         await asyncio.sleep(self.seconds)
         scripted: list[Row] = (await arena.simulator.get("/faults")).json()["faults"]
         await arena.simulator.delete("/faults")
+        kinds = {fault["kind"] for fault in self.faults if _loses_a_paid_reply(fault)}
+        struck = await _struck_openai(arena) - before
+        arena.at_risk.cuts += sum(struck[kind] for kind in kinds)
         return sum(fault["hits"] for fault in scripted)
+
+
+async def _struck_openai(arena: Arena) -> Counter[str]:
+    return Counter((await arena.simulator.get("/stats")).json()["faults"]["openai"])
+
+
+def _loses_a_paid_reply(fault: Row) -> bool:
+    return fault["kind"] == "accept_then_cut" or fault.get("accepted") is True or fault.get("where") == "body"

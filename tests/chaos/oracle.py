@@ -5,7 +5,7 @@ submission that claims to have been accepted its entry of the bill.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -36,13 +36,21 @@ class Verdict:
     resends: int
     gpt_calls: int
     gpt_twice: int
+    gpt_unexplained: int
+    """Of those sent twice, the ones that were not under way at a fault."""
     gpt_unknown: int
 
 
-def judge(sessions: Sequence[Row], tasks: Sequence[Row], bill: Sequence[Row]) -> Verdict:
-    """Check what must hold of sessions that have ended; raise AssertionError with the first thing that does not."""
+def judge(
+    sessions: Sequence[Row], tasks: Sequence[Row], bill: Sequence[Row], at_risk: Mapping[str, int] | None = None
+) -> Verdict:
+    """Check what must hold of sessions that have ended; raise AssertionError with the first thing that does not.
+
+    `at_risk` says how many GPT calls of a task were under way at a fault.
+    """
     for session in sessions:
         _check_session(session)
+    _check_settled(sessions, tasks)
     known: dict[str, Row] = {task["_id"]: task for task in tasks}
     paid: defaultdict[str, list[Row]] = defaultdict(list)
     for call in bill:
@@ -56,6 +64,7 @@ def judge(sessions: Sequence[Row], tasks: Sequence[Row], bill: Sequence[Row]) ->
             _check_calls(task, paid[task["_id"]])
     twice, resends = _bought_again([task for task in tasks if task["provider"] == "perplexity"], paid)
     gpt = [task for task in tasks if task["provider"] == "gpt"]
+    again = {t["_id"]: max(0, len(paid[t["_id"]]) - max(1, _count(t, ANSWERED))) for t in gpt}
     return Verdict(
         sessions=len(sessions),
         completed=sum(session["status"] == "COMPLETED" for session in sessions),
@@ -64,7 +73,8 @@ def judge(sessions: Sequence[Row], tasks: Sequence[Row], bill: Sequence[Row]) ->
         searches_twice=twice,
         resends=resends,
         gpt_calls=sum(call["provider"] == "openai" for call in bill),
-        gpt_twice=sum(max(0, len(paid[t["_id"]]) - max(1, _count(t, ANSWERED))) for t in gpt),
+        gpt_twice=sum(again.values()),
+        gpt_unexplained=sum(max(0, times - (at_risk or {}).get(task, 0)) for task, times in again.items()),
         gpt_unknown=sum(_count(task, {"unknown"}) for task in gpt),
     )
 
@@ -81,6 +91,32 @@ def _check_session(session: Row) -> None:
         _check_order(name, earlier["at"], later["at"])
     for key, step in session["steps"].items():
         _check_order(f"{name} {key}", step["startedAt"], step["finishedAt"])
+
+
+def unsettled(sessions: Iterable[Row], tasks: Iterable[Row]) -> list[str]:
+    """What is not settled exactly once, with exactly what was billed: one line for each session.
+
+    A tombstone may have been set for a task that was never ordered, and so never reserved.
+    """
+    billed: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    stones: set[str] = set()
+    for task in tasks:
+        billed[task["sessionId"]][task["_id"]] = task.get("billed", 0)
+        if task["status"] == "CANCELLED" and not task["submissions"]:
+            stones.add(task["_id"])
+    lines: list[str] = []
+    for session in sessions:
+        entries = [(row["task"], row["micros"]) for row in session["settled"]]
+        booked = dict(entries)
+        due = {task: cost for task, cost in billed[session["_id"]].items() if task in booked or task not in stones}
+        if booked != due or len(entries) > len(booked):
+            wrong = sorted({*entries} ^ {*due.items()})
+            lines.append(f"{session['_id']}: settled and billed differ in {wrong}, {len(entries)} entries")
+    return lines
+
+
+def _check_settled(sessions: Iterable[Row], tasks: Iterable[Row]) -> None:
+    assert not (lines := unsettled(sessions, tasks)), "\n".join(lines)
 
 
 def _check_order(name: str, earlier: Any, later: Any) -> None:
@@ -139,6 +175,9 @@ def _check_calls(task: Row, calls: Sequence[Row]) -> None:
     """GPT calls bear no id of ours but the task's: counted, and their sum compared."""
     out = [s for s in task["submissions"] if s["outcome"] not in NOT_OUT]
     sure = [s for s in out if s["outcome"] in ANSWERED]
+    assert len(calls) <= len(out), (
+        f"{task['_id']}: {len(calls)} calls on the bill, {len(out)} that may have caused them"
+    )
     assert len(calls) >= len([s for s in sure if s["billed"]]), f"{task['_id']}: answered and not on the bill"
     if len(calls) == len(sure) == len(out):
         cost, billed = sum(call["costUsd"] for call in calls) * 1_000_000, sum(s["billed"] for s in sure)

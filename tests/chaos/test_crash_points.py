@@ -28,9 +28,11 @@ def some(points: tuple[str, ...], *short: str) -> list[object]:
 async def test_a_gpt_worker_that_dies_is_made_up_for(arena: Arena, point: str) -> None:
     await arena.crash_at(f"gpt:{point}")
     session_id = await arena.start(f"dying at gpt:{point}")
-    await arena.crashed()
+    died = await arena.crashed()
 
-    verdict = await arena.judge(await arena.until_ended([session_id]))
+    sessions = await arena.until_ended([session_id])
+    arena.taken_up(sessions[0], died)
+    verdict = await arena.judge(sessions)
 
     assert verdict.resends == 0
     assert verdict.gpt_twice <= 1
@@ -44,9 +46,11 @@ async def test_whoever_moves_a_session_may_die_at_any_point(arena: Arena, point:
     started = await arena.api.post(f"{SESSIONS}/{session_id}/process-async")
     assert started.status_code == 202
     await arena.crash_at(f"relay:{point}")
-    await arena.crashed()
+    died = await arena.crashed()
 
-    verdict = await arena.judge(await arena.until_ended([session_id]))
+    sessions = await arena.until_ended([session_id])
+    arena.taken_up(sessions[0], died)
+    verdict = await arena.judge(sessions)
 
     assert not verdict.gpt_twice
     assert not verdict.resends
@@ -57,9 +61,11 @@ async def test_a_gateway_that_dies_while_it_starts_a_session_is_made_up_for(aren
     """No session is under way, so that only the gateway can come to the point."""
     await arena.crash_at(f"relay:{point}")
     session_id = await arena.start(f"dying in the gateway at relay:{point}")
-    await arena.crashed()
+    died = await arena.crashed()
 
-    verdict = await arena.judge(await arena.until_ended([session_id]))
+    sessions = await arena.until_ended([session_id])
+    arena.taken_up(sessions[0], died)
+    verdict = await arena.judge(sessions)
 
     assert not verdict.gpt_twice
     assert not verdict.resends
@@ -78,20 +84,45 @@ async def test_a_gateway_that_dies_while_it_abandons_a_search_loses_no_bill(aren
         return answer.status_code == 202
 
     await arena.until(restarted, "phase 1 is begun anew")
-    await arena.crashed()
+    died = await arena.crashed()
 
-    verdict = await arena.judge(await arena.until_ended([session_id], deciding=True))
+    sessions = await arena.until_ended([session_id], deciding=True)
+    arena.taken_up(sessions[0], died)
+    verdict = await arena.judge(sessions)
 
     assert not verdict.resends
+
+
+@pytest.mark.parametrize("point", some(ABANDON_POINTS))
+async def test_an_orchestrator_that_dies_while_it_orders_failed_searches_again_buys_each_once(
+    arena: Arena, point: str
+) -> None:
+    """Two of three runs fail at the provider, so the step is retried by itself and leaves the two behind."""
+    times = 2
+    failing = {"kind": "failed_run", "provider": "perplexity", "times": times}
+    (await arena.simulator.post("/faults", json=failing)).raise_for_status()
+    await arena.crash_at(f"relay:{point}")
+    session_id = await arena.start(f"failing before relay:{point} {time.monotonic_ns()}", budgetUsd=5)
+    died = await arena.crashed()
+    await arena.simulator.delete("/faults")
+    arena.part.faults["failed run"] += times
+
+    sessions = await arena.until_ended([session_id])
+    arena.taken_up(sessions[0], died)
+    verdict = await arena.judge(sessions)
+
+    assert (verdict.searches, verdict.resends) == (5, 0)
 
 
 @pytest.mark.parametrize("point", some(ORCHESTRATOR_POINTS))
 async def test_an_orchestrator_that_dies_over_an_event_is_made_up_for(arena: Arena, point: str) -> None:
     await arena.crash_at(f"orchestrator:{point}")
     session_id = await arena.start(f"dying at orchestrator:{point}")
-    await arena.crashed()
+    died = await arena.crashed()
 
-    verdict = await arena.judge(await arena.until_ended([session_id]))
+    sessions = await arena.until_ended([session_id])
+    arena.taken_up(sessions[0], died)
+    verdict = await arena.judge(sessions)
 
     assert not verdict.gpt_twice
     assert not verdict.resends

@@ -18,9 +18,12 @@ async def test_a_search_worker_that_dies_buys_nothing_again(arena: Arena, point:
     """On a search that was between claim and run id, or on a sibling of it that was, a person decides."""
     await arena.crash_at(f"perplexity:{point}")
     session_id = await arena.start(f"dying at perplexity:{point}")
-    await arena.crashed()
+    died = await arena.crashed()
 
-    verdict = await arena.judge(await arena.until_ended([session_id], deciding=True))
+    sessions = await arena.until_ended([session_id], deciding=True)
+    if point not in UNKNOWN_FOR_A_SEARCH:
+        arena.taken_up(sessions[0], died)
+    verdict = await arena.judge(sessions)
 
     assert verdict.resends == 0
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 import time
+from itertools import product
 
 import pytest
 
@@ -44,7 +45,8 @@ async def storm(arena: Arena, seed: int, sessions: int, seconds: float) -> int:
         await asyncio.sleep(chance.uniform(0.5, 1.5))
         kills += await arena.suffer(Kill(chance.choice(SERVICES)))
     calm = time.monotonic()
-    await arena.went_on(ids, calm, all_of_them=False)
+    ids += await arena.start_many(f"after storm {seed}", 2)  # the others may all have ended, or wait for a person
+    assert await arena.went_on(ids, calm, all_of_them=False) <= TAKEN_UP_SECONDS
 
     verdict = await arena.judge(await arena.until_ended(ids, 300, deciding=True))
 
@@ -61,26 +63,42 @@ async def test_a_long_storm_over_many_sessions_loses_nothing_and_buys_no_search_
     assert await storm(arena, seed + 1, 200, LONG_STORM_SECONDS) >= 75, f"seed {seed}"
 
 
-async def test_a_rolling_restart_repeats_no_call(arena: Arena) -> None:
-    ids = await arena.start_many("rolling", 6)
-    for service in ("perplexity-worker", "gpt-worker", "orchestrator", "gateway"):
-        await asyncio.sleep(0.7)
-        pid = await asyncio.to_thread(arena.stack.kill, service, 1, signal.SIGTERM)
-        arena.part.faults["SIGTERM"] += 1
-
-        async def replaced(service: str = service, pid: int = pid) -> bool:
-            try:
-                return await asyncio.to_thread(arena.stack.pid, service) != pid
-            except NotRunning:
-                return False
-
-        await arena.until(replaced, f"{service} was started again", 60)
-        await asyncio.to_thread(arena.stack.wait_ready, service)
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.long)])
+async def test_a_rolling_restart_under_load_repeats_no_call_and_burns_no_attempt(arena: Arena, processes: int) -> None:
+    """So many processes of each service, one after the other, while new sessions come in."""
+    await asyncio.to_thread(arena.stack.scale, dict.fromkeys(SERVICES, processes))
+    ids: list[str] = []
+    for number, service in product(
+        range(1, processes + 1), ("perplexity-worker", "gpt-worker", "orchestrator", "gateway")
+    ):
+        ids += await arena.start_many(f"rolling {number} {service}", 3)
+        await restart(arena, service, number)
 
     verdict = await arena.judge(await arena.until_ended(ids))
 
     assert not verdict.resends
     assert not verdict.gpt_twice
+    assert not verdict.gpt_unknown
+    tasks = await arena.database["tasks"].find({"sessionId": {"$in": ids}}, {"submissions": 1}).to_list()
+    sent = {task["_id"]: [s["outcome"] for s in task["submissions"] if s["outcome"] != "not_sent"] for task in tasks}
+    assert len(sent) == 13 * len(ids)
+    assert not {task: outcomes for task, outcomes in sent.items() if len(outcomes) != 1}, "one attempt for each call"
+    await asyncio.to_thread(arena.stack.scale, dict.fromkeys(SERVICES, 1))
+
+
+async def restart(arena: Arena, service: str, number: int) -> None:
+    """SIGTERM, and wait until the process that follows is ready."""
+    pid = await asyncio.to_thread(arena.stack.kill, service, number, signal.SIGTERM)
+    arena.part.faults["SIGTERM"] += 1
+
+    async def replaced() -> bool:
+        try:
+            return await asyncio.to_thread(arena.stack.pid, service, number) != pid
+        except NotRunning:
+            return False
+
+    await arena.until(replaced, f"{service} {number} was started again", 60)
+    await asyncio.to_thread(arena.stack.wait_ready, service)
 
 
 async def test_fifty_sessions_at_once_pay_six_hundred_and_fifty_calls(arena: Arena) -> None:

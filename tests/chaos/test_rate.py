@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.arena import Arena
+from tests.chaos.report import Part
 
+PART = "a rate kept together"
 RATE = 600
 MINUTE = 60.0
 MEASURED_SECONDS = 75.0
@@ -37,9 +39,9 @@ def test_the_strict_minute_refuses_what_is_too_much() -> None:
 
 @pytest.mark.long
 async def test_four_workers_use_nine_tenths_of_the_rate_and_are_hardly_ever_refused(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    tmp_path: Path, part: Part, record_property: Callable[[str, object], None]
 ) -> None:
-    made = Arena(tmp_path, {"gateway": 1, "orchestrator": 1, "gpt-worker": 4, "perplexity-worker": 1}, ENV)
+    made = Arena(tmp_path, {"gateway": 1, "orchestrator": 1, "gpt-worker": 4, "perplexity-worker": 1}, ENV, part=part)
     try:
         made.up()
         await asyncio.gather(*(made.start(f"rate {n}") for n in range(SESSIONS)))
@@ -60,6 +62,10 @@ async def test_four_workers_use_nine_tenths_of_the_rate_and_are_hardly_ever_refu
     record_property("rate_used", f"{used:.3f}")
     record_property("refused_by_the_provider", refused)
     record_property("refused_by_a_strict_minute", strict)
+    part.notes.append(
+        f"{len(sent)} calls in {MEASURED_SECONDS:.0f} s at {RATE} a minute: {used:.1%} of the rate used,"
+        f" {refused} refused, {strict} that a strict minute would refuse"
+    )
     assert used >= 0.9
     assert refused < 0.01 * len(sent)
     assert strict < 0.01 * len(sent)

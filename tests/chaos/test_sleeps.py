@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.chaos.arena import Arena
+from tests.chaos.arena import TAKEN_UP_SECONDS, Arena
 from tests.chaos.faults import Sleep
 
 PART = "SIGSTOP of workers past their lease"
@@ -14,9 +14,10 @@ PAST_THE_LEASE = (9.0, 14.0)
 """Seconds; a lease holds for 8."""
 
 
-async def test_a_worker_stopped_past_its_lease_sends_nothing_when_it_wakes(arena: Arena) -> None:
+async def test_runs_whose_worker_slept_past_its_lease_are_collected_and_not_bought_again(arena: Arena) -> None:
     session_id = await arena.start("a worker that sleeps")
     await arena.until_at(session_id, "1.EXECUTE")
+    bought = await searches(arena, session_id)
     await asyncio.to_thread(arena.stack.pause, "perplexity-worker")
     arena.part.faults["SIGSTOP of perplexity-worker"] += 1
     try:
@@ -29,9 +30,14 @@ async def test_a_worker_stopped_past_its_lease_sends_nothing_when_it_wakes(arena
     finally:
         await asyncio.to_thread(arena.stack.resume, "perplexity-worker")
 
-    verdict = await arena.judge(await arena.until_ended([session_id], deciding=True))
+    verdict = await arena.judge(await arena.until_ended([session_id]))
 
     assert verdict.resends == 0
+    assert await searches(arena, session_id) == bought, "no new entry of the bill"
+
+
+async def searches(arena: Arena, session_id: str) -> list[str]:
+    return [call["runId"] for call in await arena.bill() if call["taskId"].startswith(f"{session_id}.1E")]
 
 
 @pytest.mark.long
@@ -47,7 +53,9 @@ async def test_a_sleeper_under_load_is_replaced_and_does_no_harm_when_it_wakes(
         await asyncio.sleep(chance.uniform(0.2, 2))
         ids += await arena.start_many(f"sleepers {seed} {service} {time.monotonic_ns()}", 4, budgetUsd=5)
         assert await arena.suffer(Sleep(service, chance.uniform(*PAST_THE_LEASE)))
-    await arena.went_on(ids, time.monotonic(), all_of_them=False)
+    awake = time.monotonic()
+    ids += await arena.start_many(f"after sleepers {seed} {service}", 2)  # the others may have ended
+    assert await arena.went_on(ids, awake) <= TAKEN_UP_SECONDS
 
     verdict = await arena.judge(await arena.until_ended(ids, 300, deciding=True))
 
@@ -63,7 +71,9 @@ async def test_whoever_moves_sessions_may_sleep_too(arena: Arena, seed: int, ser
     for _ in range(2):
         await asyncio.sleep(chance.uniform(0.2, 2))
         assert await arena.suffer(Sleep(service, chance.uniform(*PAST_THE_LEASE)))
-    await arena.went_on(ids, time.monotonic(), all_of_them=False)
+    awake = time.monotonic()
+    ids += await arena.start_many(f"after sleepers {seed} {service}", 2)  # the others may have ended
+    assert await arena.went_on(ids, awake) <= TAKEN_UP_SECONDS
 
     verdict = await arena.judge(await arena.until_ended(ids, 300))
 

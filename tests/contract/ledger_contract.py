@@ -44,7 +44,8 @@ class Tasks(Protocol):
     async def existing(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskStatus]: ...
     async def free_expired(self) -> list[Freed]: ...
     async def due(self, limit: int) -> list[dict[str, Any]]: ...
-    async def announced(self, task_id: TaskId, at: datetime) -> bool: ...
+    async def announcing(self, task_id: TaskId, at: datetime) -> bool: ...
+    async def told(self, task_ids: Sequence[TaskId]) -> None: ...
     def finished_between(self, start: datetime, end: datetime) -> AsyncIterator[SessionId]: ...
     async def give_up(self, task_id: TaskId) -> bool: ...
     async def resend(self, task_id: TaskId) -> bool: ...
@@ -937,7 +938,7 @@ class LedgerContract:
         await lab.later(6)
         at = next(row["announceAt"] for row in await lab.tasks.due(10_000) if row["_id"] == task)
 
-        noted = await asyncio.gather(*(lab.tasks.announced(task, at) for _ in range(5)))
+        noted = await asyncio.gather(*(lab.tasks.announcing(task, at) for _ in range(5)))
 
         assert noted.count(True) == 1
         assert await lab.due() == []
@@ -947,9 +948,17 @@ class LedgerContract:
     ) -> None:
         """Its message may be held by a worker whose slots are all taken: it is not to be told of every few seconds."""
         task, error = await lab.order(), timedelta(seconds=0.5)
-        for seconds in (5, 10, 20, 40, 80, 80, 80):
-            at, before = (await lab.document(task))["announceAt"], lab.now()
-            assert await lab.tasks.announced(task, at)
+        for seconds in (5, 5, 10, 20, 40, 80, 80, 80):
+            before = lab.now()
+            await lab.tasks.told([task])
 
             again = (await lab.document(task))["announceAt"] - timedelta(seconds=seconds)
             assert before - error <= again <= lab.now() + error
+
+    async def test_what_was_claimed_meanwhile_is_not_to_be_told_of_again(self, lab: LedgerLab) -> None:
+        task = await lab.order()
+        await claimed(lab.worker(), task)
+
+        await lab.tasks.told([task])
+
+        assert (await lab.document(task)).get("announceAt") is None

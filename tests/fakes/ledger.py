@@ -88,13 +88,18 @@ class FakeTasks:
         found = [r for r in self.records.values() if r["announceAt"] is not None and r["announceAt"] <= now]
         return copy.deepcopy(sorted(found, key=lambda record: record["announceAt"])[:limit])
 
-    async def announced(self, task_id: TaskId, at: datetime) -> bool:
+    async def announcing(self, task_id: TaskId, at: datetime) -> bool:
         record = self.records[task_id]
         if record["announceAt"] != at:
             return False
-        pause = 5 * 2 ** min(max(record["announced"] - 1, 0), 4)
-        record |= {"announceAt": self._in(pause), "announced": record["announced"] + 1}
+        record["announceAt"] = self._in(5)
         return True
+
+    async def told(self, task_ids: Sequence[TaskId]) -> None:
+        for record in map(self.records.__getitem__, task_ids):
+            if record["announceAt"] is not None and record["status"] in OPEN and record["worker"] is None:
+                pause = 5 * 2 ** min(max(record["announced"] - 1, 0), 4)
+                record |= {"announceAt": self._in(pause), "announced": record["announced"] + 1}
 
     async def finished_between(self, start: datetime, end: datetime) -> AsyncIterator[SessionId]:
         for name in ("finishedAt", "bookedAt"):
@@ -191,7 +196,7 @@ class FakeTasks:
             "runId": None,
             "notBefore": self.clock.now(),
             "announceAt": announceAt,
-            "announced": 1,
+            "announced": 0,
             "submissions": [],
             "billed": 0,
             "finishedAt": finishedAt,

@@ -95,7 +95,7 @@ class Crowd:
         name = TaskName.parse(session.waits_for[0])
         new = NewTask(name, "me", Provider.GPT, {"user": "x"}, "", UnknownOutcome.RESEND, Micros(10_000))
         far = self.database.clock.now() + timedelta(hours=1)
-        return _document(new, TaskStatus.QUEUED, self.database.clock.now()) | {"announceAt": far}
+        return _document(new, TaskStatus.QUEUED, self.database.clock.now()) | {"announceAt": far, "announced": 1}
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ things can always be sent again from the session alone, so there is neither an o
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -135,14 +134,16 @@ class Relay:
             await self._order(session, missing, workflow)
         return len(missing)
 
-    async def announce(self, provider: Provider, task_id: TaskId, session_id: SessionId) -> None:
-        """Tell of a task. Raises Unreachable: then it is noted, as far as can be, that nobody was told."""
+    async def announce(self, named: Iterable[tuple[Provider, TaskId, SessionId]]) -> None:
+        """Publish commands, and note which were. Raises Unreachable behind those that could be published."""
+        told: list[TaskId] = []
         try:
-            await self.announcer.command(provider, task_id, session_id)
-        except Unreachable:
-            with suppress(Unreachable):
-                await self.tasks.not_told(task_id)
-            raise
+            for provider, task_id, session_id in named:
+                await self.announcer.command(provider, task_id, session_id)
+                told.append(task_id)
+        finally:
+            if told:
+                await self.tasks.told(told)
 
     async def cached(self, session: Session, orders: Sequence[Order], cache_seconds: float) -> Mapping[TaskId, Micros]:
         """Those of a session's orders that the cache would answer now, with what they cost when they were bought.
@@ -203,11 +204,8 @@ class Relay:
         reach("relay:before_tasks_created")
         await self.tasks.create([self._task(session, order, workflow) for order in wanted])
         reach("relay:after_tasks_created")
-        for order in wanted:
-            try:
-                await self.announce(workflow.plan.by_position[order.name.position].provider, order.id, session.id)
-            except Unreachable as error:
-                log.warning("announcement_postponed", task_id=order.id, error=str(error))
+        steps = workflow.plan.by_position
+        await self.announce((steps[order.name.position].provider, order.id, session.id) for order in wanted)
 
     def _task(self, session: Session, order: Order, workflow: Workflow) -> NewTask:
         provider = workflow.plan.by_position[order.name.position].provider

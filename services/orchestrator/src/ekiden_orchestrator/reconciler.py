@@ -143,8 +143,8 @@ class Reconciler:
             forgotten = int(task["announced"]) > 0
             if forgotten and not await self.queues.is_empty(provider):
                 behind.append(task_id)
-            elif await self.tasks.announced(task_id, task["announceAt"]):
-                await self.relay.announce(provider, task_id, SessionId(task["sessionId"]))
+            elif await self.tasks.announcing(task_id, task["announceAt"]):
+                await self.relay.announce([(provider, task_id, SessionId(task["sessionId"]))])
                 RECONCILER_REPAIRS.labels(cause="forgotten" if forgotten else "due").inc()
         if behind:
             await self.tasks.leave_queued(behind)

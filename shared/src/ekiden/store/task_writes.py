@@ -40,6 +40,11 @@ def seconds_from_now(seconds: float) -> Document:
 # ── announce ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def announcing() -> Pipeline:
+    """Somebody is about to tell of it. Until they have, nobody was told, whatever stands in its queue."""
+    return [{"$set": {"announceAt": seconds_from_now(ANNOUNCE_AGAIN_SECONDS)}}]
+
+
 def announced(first_seconds: int) -> Pipeline:
     """Count a telling, and put the next one off for twice as long as the last time."""
     doublings = {"$min": [{"$max": [{"$subtract": ["$announced", 1]}, 0]}, MOST_DOUBLINGS[first_seconds]]}
@@ -47,14 +52,10 @@ def announced(first_seconds: int) -> Pipeline:
     return [{"$set": {"announceAt": {"$add": ["$$NOW", pause]}, "announced": {"$add": ["$announced", 1]}}}]
 
 
-def still_to_announce(task_id: str) -> Document:
-    """A free task that somebody is to be told of."""
-    return {"_id": task_id, "status": {"$in": _FREE}, "worker": None, "announceAt": {"$type": "date"}}
-
-
-def not_told() -> Pipeline:
-    """Nobody was told of it: to be announced as soon as its time has come, whatever stands in its queue."""
-    return [{"$set": {"announceAt": {"$max": ["$notBefore", "$$NOW"]}, "announced": 0}}]
+def still_to_announce(task_ids: list[str]) -> Document:
+    """Those of them that are free, and that somebody is to be told of: not what was claimed, and refused, meanwhile."""
+    due = {"$expr": {"$lte": ["$notBefore", "$$NOW"]}}
+    return {"_id": {"$in": task_ids}, "status": {"$in": _FREE}, "worker": None, "announceAt": {"$type": "date"}, **due}
 
 
 # ── claim ────────────────────────────────────────────────────────────────────────────────────────────────

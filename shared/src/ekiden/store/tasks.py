@@ -140,18 +140,17 @@ class TaskStore:
         with away():
             return await self._quick.find(query, _TOLD).sort("announceAt").limit(limit).to_list()
 
-    async def announced(self, task_id: TaskId, at: datetime) -> bool:
-        """Note an announcement before it is made, so that of many reconcilers one makes it."""
+    async def announcing(self, task_id: TaskId, at: datetime) -> bool:
+        """Take it on to announce a task, so that of many reconcilers one does."""
         with away():
-            noted = await self._quick.update_one(
-                {"_id": task_id, "announceAt": at}, write.announced(write.ANNOUNCE_AGAIN_SECONDS)
-            )
-        return noted.matched_count == 1
+            taken = await self._quick.update_one({"_id": task_id, "announceAt": at}, write.announcing())
+        return taken.matched_count == 1
 
-    async def not_told(self, task_id: TaskId) -> None:
-        """Take back the note of an announcement that could not be made. Raises Unreachable."""
+    async def told(self, task_ids: Sequence[TaskId]) -> None:
+        """Note that commands for these were published. What a crash forgets to note is announced again, once."""
         with away():
-            await self._quick.update_one(write.still_to_announce(task_id), write.not_told())
+            free = write.still_to_announce(list(task_ids))
+            await self._quick.update_many(free, write.announced(write.ANNOUNCE_AGAIN_SECONDS))
 
     async def leave_queued(self, task_ids: Sequence[TaskId]) -> None:
         """Tell of these much later, if still need be: they are behind others in their queue."""
@@ -329,7 +328,7 @@ def _document(task: NewTask, status: TaskStatus, now: datetime) -> Document:
         "runId": None,
         "notBefore": None,
         "announceAt": now + timedelta(seconds=write.ANNOUNCE_AGAIN_SECONDS),
-        "announced": 1,
+        "announced": 0,
         "submissions": [],
         "billed": 0,
         "createdAt": now,
