@@ -71,7 +71,7 @@ async def test_a_rolling_restart_under_load_repeats_no_call_and_burns_no_attempt
     for number, service in product(
         range(1, processes + 1), ("perplexity-worker", "gpt-worker", "orchestrator", "gateway")
     ):
-        ids += await arena.start_many(f"rolling {number} {service}", 3)
+        ids += await arena.start_many(f"rolling {processes} {number} {service}", 3)
         await restart(arena, service, number)
 
     verdict = await arena.judge(await arena.until_ended(ids))

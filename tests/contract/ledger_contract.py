@@ -110,7 +110,6 @@ class LedgerLab(ABC):
         self,
         name: str = "one",
         *,
-        policy: UnknownOutcome = ASK,
         provider: Provider = Provider.PERPLEXITY,
         cache_seconds: float = 0.0,
     ) -> Ledger: ...
@@ -355,7 +354,7 @@ class LedgerContract:
         worker, task = None, await lab.order(policy=RESEND)
         ends: list[TaskStatus] = []
         for n in range(4):
-            worker = lab.worker(f"worker {n}", policy=RESEND)
+            worker = lab.worker(f"worker {n}")
             claim = await claimed(worker, task)
             assert claim.tally.unknown == n
             await lab.later(LEASE_OVER)
@@ -367,7 +366,7 @@ class LedgerContract:
     async def test_a_late_workers_own_doubt_grants_no_further_resend(self, lab: LedgerLab) -> None:
         task = await lab.order(policy=RESEND)
         for n in range(4):
-            worker = lab.worker(f"worker {n}", policy=RESEND)
+            worker = lab.worker(f"worker {n}")
             claim = await claimed(worker, task)
             await lab.later(LEASE_OVER)
             await lab.free()
@@ -380,7 +379,7 @@ class LedgerContract:
 
     async def replaced(self, lab: LedgerLab) -> tuple[TaskId, Ledger, Claim, Ledger, Claim]:
         """A task whose first worker was taken for dead, and that a second one works on."""
-        one, two = lab.worker("one", policy=RESEND), lab.worker("two", policy=RESEND)
+        one, two = lab.worker("one"), lab.worker("two")
         task = await lab.order(policy=RESEND)
         late = await claimed(one, task)
         await lab.later(LEASE_OVER)
@@ -399,7 +398,7 @@ class LedgerContract:
     @pytest.mark.parametrize("word", ["end", "submitted", "let_go"])
     async def test_of_two_claims_of_one_worker_the_older_touches_nothing(self, lab: LedgerLab, word: str) -> None:
         """The epoch is part of the fence: the worker's name alone does not tell its claims from each other."""
-        before, after = lab.worker("one", policy=RESEND), lab.worker("one", policy=RESEND)
+        before, after = lab.worker("one"), lab.worker("one")
         task = await lab.order(policy=RESEND)
         late = await claimed(before, task)
         await lab.later(LEASE_OVER)
@@ -460,7 +459,7 @@ class LedgerContract:
         await two.end(claim, refused())
         await one.submitted(late, "run_1")
 
-        third = lab.worker("three", policy=RESEND)
+        third = lab.worker("three")
         collecting = await claimed(third, task)
         await third.complete(collecting, answer(700))
 
@@ -656,7 +655,7 @@ class LedgerContract:
         "ending", [refused(), refused(60), NOT_SENT, UNUSABLE, unknown(again=True), unknown(again=False)]
     )
     async def test_an_abandoned_task_is_never_queued_again(self, lab: LedgerLab, ending: Ended) -> None:
-        worker, task = lab.worker(policy=RESEND), await lab.order(policy=RESEND)
+        worker, task = lab.worker(), await lab.order(policy=RESEND)
         claim = await claimed(worker, task)
         await lab.abandon(task)
 
@@ -668,7 +667,7 @@ class LedgerContract:
 
     async def test_an_abandoned_call_whose_lease_ran_out_is_cancelled_and_not_sent_again(self, lab: LedgerLab) -> None:
         task = await lab.order(policy=RESEND)
-        await claimed(lab.worker(policy=RESEND), task)
+        await claimed(lab.worker(), task)
         await lab.abandon(task)
         await lab.later(LEASE_OVER)
 
@@ -916,7 +915,7 @@ class LedgerContract:
         assert (await claimed(worker, task)).hint == ""
 
     async def test_the_bill_is_the_sum_of_all_submissions(self, lab: LedgerLab) -> None:
-        worker, task = lab.worker(policy=RESEND), await lab.order(policy=RESEND)
+        worker, task = lab.worker(), await lab.order(policy=RESEND)
         for ending in (UNUSABLE, refused(), unknown(again=True), NOT_SENT):
             await worker.end(await claimed(worker, task), ending)
         await worker.complete(await claimed(worker, task), answer(700))

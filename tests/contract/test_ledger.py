@@ -8,9 +8,8 @@ import pytest
 
 from ekiden.domain.ids import TaskId
 from ekiden.domain.plan import Provider
-from ekiden.retry import UnknownOutcome
 from ekiden.worker.ledger import Ledger
-from tests.contract.ledger_contract import ASK, LedgerContract, LedgerLab
+from tests.contract.ledger_contract import LedgerContract, LedgerLab
 from tests.fakes.ledger import FakeLedger, FakeTasks
 
 
@@ -23,7 +22,6 @@ class FakeLab(LedgerLab):
         self,
         name: str = "one",
         *,
-        policy: UnknownOutcome = ASK,
         provider: Provider = Provider.PERPLEXITY,
         cache_seconds: float = 0.0,
     ) -> Ledger:

@@ -6,11 +6,10 @@ from typing import Any
 
 from ekiden.domain.ids import TaskId
 from ekiden.domain.plan import Provider
-from ekiden.retry import UnknownOutcome
 from ekiden.store.database import Database
 from ekiden.store.ledger import MongoLedger
 from ekiden.store.tasks import TaskStore
-from tests.contract.ledger_contract import ASK, LedgerLab
+from tests.contract.ledger_contract import LedgerLab
 
 _TIMES = ("leaseUntil", "notBefore", "announceAt", "finishedAt", "startedAt", "bookedAt")
 
@@ -26,11 +25,10 @@ class MongoLab(LedgerLab):
         self,
         name: str = "one",
         *,
-        policy: UnknownOutcome = ASK,
         provider: Provider = Provider.PERPLEXITY,
         cache_seconds: float = 0.0,
     ) -> MongoLedger:
-        return MongoLedger(self.database, name, provider, policy, cache_seconds=cache_seconds)
+        return MongoLedger(self.database, name, provider, cache_seconds=cache_seconds)
 
     async def later(self, seconds: float) -> None:
         moved = {

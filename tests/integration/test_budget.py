@@ -60,7 +60,7 @@ class Till:
 
     def worker(self, task: TaskId, name: str = "one") -> MongoLedger:
         provider = SEARCH if ".1E." in task else GPT
-        return MongoLedger(self.database, name, provider, POLICIES[provider], cache_seconds=0)
+        return MongoLedger(self.database, name, provider, cache_seconds=0)
 
     async def answer(self, task: TaskId, cost: int = 700) -> None:
         worker = self.worker(task, uuid4().hex)

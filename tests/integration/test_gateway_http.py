@@ -16,7 +16,6 @@ import pytest
 from ekiden.broker import topology
 from ekiden.domain.ids import Micros, TaskId
 from ekiden.domain.plan import Provider
-from ekiden.retry import UnknownOutcome
 from ekiden.store.database import Database
 from ekiden.store.ledger import MongoLedger
 from ekiden.worker.ledger import Claim, Completed, Ended, Saved, Usage
@@ -60,8 +59,7 @@ class Site:
     async def claim(self, task_id: str) -> tuple[MongoLedger, Claim]:
         search = ".1E." in task_id
         provider = Provider.PERPLEXITY if search else Provider.GPT
-        policy = UnknownOutcome.ASK if search else UnknownOutcome.RESEND
-        ledger = MongoLedger(self.database, f"w-{uuid4().hex}", provider, policy, cache_seconds=0)
+        ledger = MongoLedger(self.database, f"w-{uuid4().hex}", provider, cache_seconds=0)
         claim = await ledger.claim(TaskId(task_id))
         assert claim is not None
         return ledger, claim

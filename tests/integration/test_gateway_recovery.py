@@ -10,7 +10,6 @@ import pytest
 
 from ekiden.domain.ids import Micros, TaskId
 from ekiden.domain.plan import Provider
-from ekiden.retry import UnknownOutcome
 from ekiden.store.database import Database
 from ekiden.store.ledger import MongoLedger
 from ekiden.store.tasks import TaskStore
@@ -233,9 +232,7 @@ async def work(site: Site, session_id: str) -> int:
             if ".1E." not in task_id:
                 await site.answer(task_id)
                 continue
-            worker = MongoLedger(
-                site.database, uuid4().hex, Provider.PERPLEXITY, UnknownOutcome.ASK, cache_seconds=3600
-            )
+            worker = MongoLedger(site.database, uuid4().hex, Provider.PERPLEXITY, cache_seconds=3600)
             if not await worker.answer_from_cache(TaskId(task_id)):
                 claim = await worker.claim(TaskId(task_id))
                 assert claim is not None

@@ -124,7 +124,7 @@ class Site:
         await self.database.journaled(collection).update_many(query, [{"$set": back}])
 
     def worker(self, provider: Provider, name: str = "one") -> MongoLedger:
-        return MongoLedger(self.database, name, provider, POLICIES[provider], cache_seconds=0)
+        return MongoLedger(self.database, name, provider, cache_seconds=0)
 
     async def answer(self, task: TaskId, provider: Provider, result: object) -> None:
         """Do a worker's part, and lose the event."""

@@ -10,4 +10,4 @@ def build(settings: GptWorkerSettings) -> WorkerService:
     key = settings.api_key.get_secret_value().strip()
     client = ProviderClient(settings.base_url, {"Authorization": f"Bearer {key}"}, connections=settings.concurrency)
     adapter = OpenAIChat(client, settings.gpt_model, deadline_seconds=settings.gpt_deadline_seconds)
-    return WorkerService(settings, adapter, settings.gpt_unknown_outcome)
+    return WorkerService(settings, adapter)

@@ -17,7 +17,6 @@ def build(settings: PerplexityWorkerSettings) -> WorkerService:
     return WorkerService(
         settings,
         adapter,
-        settings.perplexity_unknown_outcome,
         cache_seconds=settings.search_cache_seconds,
         poll_seconds=settings.perplexity_poll_seconds,
     )

@@ -24,8 +24,8 @@ BUSY_SECONDS = 2.0
 class MongoLedger:
     """Implements `worker.ledger.Ledger`.
 
-    `worker` names this process and this start of it. A claim that may spend by a person's leave only (policy
-    `ask`) is journaled before it counts; where a resend is allowed anyway, the quick write is enough.
+    `worker` names this process and this start of it. A claim is the permission to spend: it is journaled before it
+    counts, whatever the policy, so that no kill of the database can forget what was sent.
     """
 
     def __init__(
@@ -33,13 +33,11 @@ class MongoLedger:
         database: Database,
         worker: str,
         provider: Provider,
-        policy: UnknownOutcome,
         *,
         cache_seconds: float,
     ) -> None:
         self._journaled = database.journaled("tasks")
         self._quick = database.quick("tasks")
-        self._claims = self._journaled if policy is UnknownOutcome.ASK else self._quick
         self._clock = database.clock
         self._worker = worker
         self._shares = provider is Provider.PERPLEXITY and cache_seconds > 0
@@ -91,7 +89,7 @@ class MongoLedger:
 
     async def _take(self, query: Document, pipeline: write.Pipeline) -> Document | None:
         with away():
-            return await self._claims.find_one_and_update(
+            return await self._journaled.find_one_and_update(
                 query, pipeline, projection=_NEEDED, return_document=ReturnDocument.AFTER
             )
 

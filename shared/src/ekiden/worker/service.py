@@ -10,7 +10,6 @@ from ekiden.broker.consumer import Ack
 from ekiden.broker.topology import TASK_QUEUES
 from ekiden.domain.plan import Provider
 from ekiden.messages.envelope import GenerateText, SearchWeb, TaskMessage
-from ekiden.retry import UnknownOutcome
 from ekiden.settings import WorkerSettings
 from ekiden.store.gate import MongoGate
 from ekiden.store.ledger import MongoLedger
@@ -30,7 +29,6 @@ class WorkerService:
         self,
         settings: WorkerSettings,
         adapter: Adapter,
-        policy: UnknownOutcome,
         *,
         cache_seconds: float = 0.0,
         poll_seconds: float | None = None,
@@ -42,7 +40,7 @@ class WorkerService:
         self._gate = MongoGate(database, provider, settings.rate_per_minute)
         self._runtime = Runtime(
             adapter,
-            MongoLedger(database, _name(provider), provider, policy, cache_seconds=cache_seconds),
+            MongoLedger(database, _name(provider), provider, cache_seconds=cache_seconds),
             self._gate,
             self._backbone.publisher,
             settings.concurrency,
