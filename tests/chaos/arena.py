@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 
 from ekiden_native import Stack
 from ekiden_native.errors import NotRunning
-from ekiden_native.ports import LISTENERS, free_port
+from ekiden_native.ports import own_ports
 from ekiden_native.program import PROGRAMS, Program
 from tests.chaos import oracle
 from tests.chaos.at_risk import AtRisk
@@ -70,7 +70,7 @@ class Arena:
         self.drafts = 3
         self.crash_file = root / "crash"
         settings = {"EKIDEN_SIMULATOR_TIME_SCALE": "0.03", "EKIDEN_CRASH_FILE": str(self.crash_file)}
-        settings |= _ports_of_its_own() | dict(env or {})
+        settings |= own_ports() | dict(env or {})
         self.stack = Stack(root / "stack", services=services, env=settings, programs=_told(variables or {}))
         self.at_risk = AtRisk()
         self._dying: asyncio.Task[datetime] | None = None
@@ -375,12 +375,6 @@ def _told(variables: Mapping[str, Mapping[str, str]]) -> dict[str, Program]:
         return replace(program, command=("/usr/bin/env", *said, *program.command)) if said else program
 
     return {name: told(program, variables.get(name, {})) for name, program in PROGRAMS.items()}
-
-
-def _ports_of_its_own() -> dict[str, str]:
-    """Never the usual ones, where somebody else's client may be looking for somebody else's stack."""
-    used: set[int] = set()
-    return {listener.asked_by: str(free_port(used)) for listener in LISTENERS.values()}
 
 
 def _read(path: Path) -> str:

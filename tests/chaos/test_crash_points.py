@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tests.chaos.arena import SESSIONS, Arena
+from tests.chaos.oracle import Verdict
 
 PART = "crash points of GPT workers and movers"
 WORKER_POINTS = (
@@ -14,6 +15,7 @@ WORKER_POINTS = (
 RELAY_POINTS = ("before_save", "after_session_saved", "before_tasks_created", "after_tasks_created", "after_published")
 DRAFT_POINTS = ("before_drafts", "after_drafts")
 ABANDON_POINTS = ("before_abandon", "after_abandon")
+FAILURE_POINTS = ("before_failure_saved", "after_failure_saved")
 ORCHESTRATOR_POINTS = ("before_look", "before_ack", "after_ack")
 
 long = pytest.mark.long
@@ -24,18 +26,34 @@ def some(points: tuple[str, ...], *short: str) -> list[object]:
     return [pytest.param(point, marks=() if point in short else long) for point in points]
 
 
+async def made_up_for(arena: Arena, session_id: str, *, deciding: bool = False) -> Verdict:
+    """Somebody has died at the point asked for: the session is taken up in time, ends, and its books are right."""
+    died = await arena.crashed()
+    sessions = await arena.until_ended([session_id], deciding=deciding)
+    arena.taken_up(sessions[0], died)
+    return await arena.judge(sessions)
+
+
 @pytest.mark.parametrize("point", some(WORKER_POINTS, "after_post"))
 async def test_a_gpt_worker_that_dies_is_made_up_for(arena: Arena, point: str) -> None:
     await arena.crash_at(f"gpt:{point}")
-    session_id = await arena.start(f"dying at gpt:{point}")
-    died = await arena.crashed()
-
-    sessions = await arena.until_ended([session_id])
-    arena.taken_up(sessions[0], died)
-    verdict = await arena.judge(sessions)
+    verdict = await made_up_for(arena, await arena.start(f"dying at gpt:{point}"))
 
     assert verdict.resends == 0
     assert verdict.gpt_twice <= 1
+
+
+@pytest.mark.parametrize("point", some(FAILURE_POINTS))
+async def test_a_gpt_worker_that_dies_over_a_refusal_is_made_up_for(arena: Arena, point: str) -> None:
+    """Unsaved, the refusal is an unknown outcome, and the call is sent again by policy; it was never bought."""
+    refusal = {"kind": "status", "status": 503, "provider": "openai", "times": 1}
+    (await arena.simulator.post("/faults", json=refusal)).raise_for_status()
+    await arena.crash_at(f"gpt:{point}")
+    verdict = await made_up_for(arena, await arena.start(f"refused at gpt:{point}"))
+    arena.part.faults["HTTP 503"] += 1
+
+    assert (verdict.gpt_calls, verdict.gpt_twice) == (10, 0)
+    assert verdict.gpt_unknown == (point == "before_failure_saved")
 
 
 @pytest.mark.parametrize(
@@ -46,11 +64,7 @@ async def test_whoever_moves_a_session_may_die_at_any_point(arena: Arena, point:
     started = await arena.api.post(f"{SESSIONS}/{session_id}/process-async")
     assert started.status_code == 202
     await arena.crash_at(f"relay:{point}")
-    died = await arena.crashed()
-
-    sessions = await arena.until_ended([session_id])
-    arena.taken_up(sessions[0], died)
-    verdict = await arena.judge(sessions)
+    verdict = await made_up_for(arena, session_id)
 
     assert not verdict.gpt_twice
     assert not verdict.resends
@@ -60,12 +74,7 @@ async def test_whoever_moves_a_session_may_die_at_any_point(arena: Arena, point:
 async def test_a_gateway_that_dies_while_it_starts_a_session_is_made_up_for(arena: Arena, point: str) -> None:
     """No session is under way, so that only the gateway can come to the point."""
     await arena.crash_at(f"relay:{point}")
-    session_id = await arena.start(f"dying in the gateway at relay:{point}")
-    died = await arena.crashed()
-
-    sessions = await arena.until_ended([session_id])
-    arena.taken_up(sessions[0], died)
-    verdict = await arena.judge(sessions)
+    verdict = await made_up_for(arena, await arena.start(f"dying in the gateway at relay:{point}"))
 
     assert not verdict.gpt_twice
     assert not verdict.resends
@@ -84,11 +93,7 @@ async def test_a_gateway_that_dies_while_it_abandons_a_search_loses_no_bill(aren
         return answer.status_code == 202
 
     await arena.until(restarted, "phase 1 is begun anew")
-    died = await arena.crashed()
-
-    sessions = await arena.until_ended([session_id], deciding=True)
-    arena.taken_up(sessions[0], died)
-    verdict = await arena.judge(sessions)
+    verdict = await made_up_for(arena, session_id, deciding=True)
 
     assert not verdict.resends
 
@@ -117,12 +122,7 @@ async def test_an_orchestrator_that_dies_while_it_orders_failed_searches_again_b
 @pytest.mark.parametrize("point", some(ORCHESTRATOR_POINTS))
 async def test_an_orchestrator_that_dies_over_an_event_is_made_up_for(arena: Arena, point: str) -> None:
     await arena.crash_at(f"orchestrator:{point}")
-    session_id = await arena.start(f"dying at orchestrator:{point}")
-    died = await arena.crashed()
-
-    sessions = await arena.until_ended([session_id])
-    arena.taken_up(sessions[0], died)
-    verdict = await arena.judge(sessions)
+    verdict = await made_up_for(arena, await arena.start(f"dying at orchestrator:{point}"))
 
     assert not verdict.gpt_twice
     assert not verdict.resends

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from ekiden_cli.client import Gateway
-from ekiden_cli.commands.options import Json, with_gateway
+from ekiden_cli.commands.options import Json, ListsByDefault, with_gateway
 from ekiden_cli.dead_letters import letter_line, letter_lines
 from ekiden_cli.terminal import Terminal
 
-app = typer.Typer(no_args_is_help=True, help="Look at messages that nobody could handle; send them again or drop them.")
+app = typer.Typer(cls=ListsByDefault, help="Look at messages that nobody could handle; send them again or drop them.")
 
 LetterId = Annotated[str, typer.Argument(metavar="LETTER", help="The letter's id, for example dl_0123….")]
 ManyLetterIds = Annotated[

@@ -4,9 +4,10 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from ekiden_cli.addresses import find_addresses
 from ekiden_cli.client import Gateway
@@ -18,6 +19,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard outpu
 SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id, for example ses_0199….")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, reuse, cost and take.")]
 BudgetUsd = Annotated[float | None, typer.Option("--budget", min=0.01, metavar="USD", help="The most it may spend.")]
+
+
+class ListsByDefault(TyperGroup):
+    """A group of commands that lists when it is not told what to do."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        asks_for_help = bool(args) and args[0] in ctx.help_option_names
+        if not asks_for_help and (not args or args[0].startswith("-")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
 
 
 def with_gateway(job: Callable[[Gateway], Awaitable[T]], *, interrupted: Callable[[], None] = lambda: None) -> T:

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from ekiden_cli.commands.options import Json, with_gateway
+from ekiden_cli.commands.options import Json, ListsByDefault, with_gateway
 from ekiden_cli.providers import ProviderState, provider_lines
 from ekiden_cli.terminal import Terminal
 
-app = typer.Typer(no_args_is_help=True, help="See whether calls to the providers pass; hold them back or let them go.")
+app = typer.Typer(cls=ListsByDefault, help="See whether calls to the providers pass; hold them back or let them go.")
 
 Provider = Annotated[str, typer.Argument(metavar="PROVIDER", help="gpt or perplexity.")]
 

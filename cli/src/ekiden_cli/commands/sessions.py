@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ekiden_cli.client import Gateway
-from ekiden_cli.commands.options import BudgetUsd, DryRun, Json, SessionId, leave, with_gateway
+from ekiden_cli.commands.options import BudgetUsd, DryRun, Json, ListsByDefault, SessionId, leave, with_gateway
 from ekiden_cli.documents import Entry, Forecast, Recovery, SessionState, SessionStatus
 from ekiden_cli.errors import Exit
 from ekiden_cli.outcome import exit_code, tell_outcome
@@ -17,7 +17,7 @@ from ekiden_cli.terminal import Terminal
 from ekiden_cli.watch import Watch, relay_view, watch
 from ekiden_cli.wording import waits_for
 
-app = typer.Typer(no_args_is_help=True, help="Look at sessions, and help them on.")
+app = typer.Typer(cls=ListsByDefault, help="Look at sessions, and help them on.")
 
 Status = Annotated[str | None, typer.Option(help="Only those in this status, for example WAITING.")]
 Limit = Annotated[int, typer.Option(min=1, max=100, help="At most so many.")]

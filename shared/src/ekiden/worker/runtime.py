@@ -307,7 +307,9 @@ class Runtime:
         provider = self.adapter.provider
         verdict = again(error, tally_with(claim.tally, error), provider, claim.policy, random.random())  # noqa: S311 - jitter, no secret
         ending = ending_of(error, verdict, claim.cap)
+        self._reach("before_failure_saved")
         saved = await self._persist(lambda: self.ledger.end(claim, ending))
+        self._reach("after_failure_saved")
         if saved is not Saved.KNOWN:  # whoever freed it has counted it
             count_failure(provider, ending, claim.cap)
             if isinstance(error, OutcomeUnknown):
