@@ -43,7 +43,7 @@ scale_native = $(NATIVE) scale $(SCALES)
 scale_docker = docker compose up --detach --no-recreate --wait $(addprefix --scale ,$(SCALES))
 on_stack = $(or $($(1)_$(STACK)),$(error STACK=$(STACK): there are docker and native))
 
-.PHONY: help setup demo up down ps logs scale check test test-docker test-cluster chaos bench lock format docs
+.PHONY: help setup demo up down ps logs scale check test test-docker test-cluster chaos bench isolation lock format docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ chaos: setup ## all fault tests, or PART= of them (kills, queue, …); ends with
 test-cluster bench: setup
 	@echo "make $@ comes with a later issue: there is nothing to run yet." >&2
 	exit 1
+
+isolation: setup ## measure whether a thousand searches in flight slow the GPT calls down (15 minutes)
+	@$(WITHOUT_KEYS) $(BIN)/python -m benchmarks.isolation
 
 lock: setup ## make requirements.lock again from the pyproject files
 	@[ -x $(BIN)/uv ] || $(BIN)/pip install -qq uv

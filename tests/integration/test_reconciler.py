@@ -42,6 +42,7 @@ from ekiden_orchestrator.reconciler import (
     INTERRUPTED_SECONDS,
     LONGEST_PAUSE_SECONDS,
     LOOK_AT_ONCE,
+    PROBES_AT_ONCE,
     Reconciler,
 )
 from ekiden_orchestrator.sweep import Sweep
@@ -732,6 +733,18 @@ async def test_what_a_closed_provider_could_only_hold_is_told_of_when_it_opens(s
     await site.pass_once()
 
     assert await site.announced(GPT) == 1
+
+
+async def test_a_probe_that_is_due_is_told_of_few_tasks(site: Site) -> None:
+    assert len(await site.reach_searches()) > PROBES_AT_ONCE
+    await site.empty_queues()
+    await site.later(SETTLED)
+    await Breakers(site.database).open(SEARCH, "a test")
+    await site.database.journaled("providers").update_one({"_id": SEARCH}, [{"$set": {"probeAt": "$$NOW"}}])
+
+    await site.pass_once()
+
+    assert await site.announced(SEARCH) == PROBES_AT_ONCE
 
 
 async def test_a_run_of_a_closed_provider_is_collected_all_the_same(site: Site) -> None:
