@@ -183,7 +183,7 @@ async def test_drafts_created_twice_keep_what_a_person_made_of_them(database: Da
     session = SessionId(f"ses_{uuid4().hex}")
     drafts = [Draft(f"{session}.g1.{n}", session, n, {"title": f"Title {n}"}, ()) for n in (1, 2)]
     await store.create(drafts, NOW, simulated=False)
-    await store.edit(drafts[0].id, {"editedContent": "mine", "status": "EDITED"}, NOW)
+    await store.edit(drafts[0].id, {"editedContent": "mine", "status": "EDITED"}, NOW, revision=0)
 
     await store.create(drafts, NOW, simulated=False)
 

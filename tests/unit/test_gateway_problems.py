@@ -5,17 +5,21 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from ekiden.errors import DocumentTooLarge, Unreachable
+from ekiden.metrics import HTTP_REQUESTS
 from ekiden_gateway import problems
+from ekiden_gateway.kinds import KINDS, Kind
 from ekiden_gateway.middleware import BodyLimit, RequestContext
+from ekiden_gateway.models.problems import ConflictAnswer, InvalidAnswer, ProblemAnswer
 
 
-def failing_app() -> FastAPI:
+def failing_app(largest: int = 10) -> FastAPI:
     app = FastAPI()
     problems.install(app)
-    app.add_middleware(BodyLimit, largest=10)
+    app.add_middleware(BodyLimit, largest=largest)
     app.add_middleware(RequestContext)
 
     @app.get("/fail/{how}")
@@ -71,6 +75,40 @@ async def test_a_bug_tells_nothing_of_itself(client: httpx.AsyncClient) -> None:
     assert "secret" not in answer.text
 
 
+async def test_the_log_has_a_bug_under_the_id_that_the_answer_names(client: httpx.AsyncClient) -> None:
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        answer = await client.get("/fail/bug")
+    logged = [line for line in lines if line["event"] == "request_failed"]
+    assert [line["request_id"] for line in logged] == [answer.json()["requestId"]]
+    assert answer.headers["x-request-id"] == answer.json()["requestId"]
+
+
+async def test_a_bug_is_counted(client: httpx.AsyncClient) -> None:
+    labels = {"method": "GET", "route": "/fail/{how}", "status": "500"}
+    before = HTTP_REQUESTS.labels(**labels)._value.get()
+    await client.get("/fail/bug")
+    assert HTTP_REQUESTS.labels(**labels)._value.get() == before + 1
+
+
+@pytest.mark.parametrize("kind", list(KINDS.values()), ids=lambda kind: kind.name)
+async def test_what_passes_says_when_to_ask_again_and_each_kind_is_answered_as_documented(kind: Kind) -> None:
+    answer = problems.response("id", "/here", problems.Problem(kind))
+    body = json.loads(bytes(answer.body))
+    assert (answer.status_code, body["type"], body["title"]) == (kind.status, kind.type, kind.title)
+    assert ("retry-after" in answer.headers) == (kind.again_seconds is not None)
+    assert kind.status != 503 or kind.again_seconds is not None
+    model = {409: ConflictAnswer, 422: InvalidAnswer}.get(kind.status, ProblemAnswer)
+    assert model.model_validate(body)
+
+
+@pytest.mark.parametrize("body", [b"{", b"9" * 5000, b"[" * 100_000], ids=["cut", "number", "deep"])
+async def test_a_body_that_no_parser_can_read_is_malformed(body: bytes) -> None:
+    app = failing_app(largest=1_000_000)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+        answer = await client.post("/echo", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body")
+
+
 async def test_a_body_may_be_as_long_as_the_limit(client: httpx.AsyncClient) -> None:
     json_type = {"Content-Type": "application/json"}
     assert (await client.post("/echo", content=b'{"a":   1}', headers=json_type)).status_code == 200
@@ -92,9 +130,10 @@ async def test_a_strange_request_id_is_replaced(client: httpx.AsyncClient) -> No
 
 
 def test_the_types_of_problems_are_stable() -> None:
-    assert sorted(problems.KINDS) == [
+    assert sorted(KINDS) == [
         "body-too-large",
         "broker-away",
+        "changed-meanwhile",
         "conflicting-state",
         "forbidden",
         "idempotency-key-reused",
@@ -103,6 +142,7 @@ def test_the_types_of_problems_are_stable() -> None:
         "method-not-allowed",
         "not-found",
         "not-replayable",
+        "request-running",
         "session-too-large",
         "unauthenticated",
         "unavailable",

@@ -1,11 +1,12 @@
 """From what is stored to what is shown: camelCase, USD, UTC with a Z, and nothing internal."""
 
+import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ekiden.domain.ids import Micros, SessionId, TaskId
 from ekiden.domain.plan import Provider
@@ -148,14 +149,28 @@ def test_an_event_of_a_stream_is_numbered_by_version() -> None:
 
 def test_a_cursor_comes_back_as_it_was() -> None:
     assert listing.read_cursor(listing.cursor(a_session())) == (AT, ID)
-    for wrong in ("", "x", "éé", "MTIz"):
+    too_late = base64.urlsafe_b64encode(f"{'9' * 15}|{ID}".encode()).decode()
+    for wrong in ("", "x", "éé", "MTIz", too_late, listing.cursor_at(AT, f"dl_{'0' * 32}")):
         with pytest.raises(Problem):
             listing.read_cursor(wrong)
 
 
+def test_a_moment_out_of_the_calendar_is_the_nearest_in_it() -> None:
+    moment = TypeAdapter[datetime](listing.Moment)
+    assert moment.validate_python("0001-01-01T00:00:00+14:00").year == 1970
+    assert moment.validate_python("9999-12-31T23:59:59-14:00").year == 9000
+    for wrong in ("1700000000", 1700000000, "2026-11-22", "2026-11-22T09:30:00"):
+        with pytest.raises(ValidationError):
+            moment.validate_python(wrong)
+
+
 def test_a_filter_is_never_a_query() -> None:
     wanted = listing.Wanted("ada", workflow=".*", metadata=["a:$ne"])
-    assert wanted.filters() == {"owner": "ada", "workflow": {"$regex": r"^\.\*(@|$)"}, "metadata.a": "$ne"}
+    assert wanted.filters() == {
+        "owner": "ada",
+        "workflow": {"$gte": ".*@", "$lt": ".*A"},
+        "$and": [{"metadata.a": "$ne"}],
+    }
     with pytest.raises(Problem):
         listing.Wanted("ada", metadata=["a.$where:1"]).filters()
 

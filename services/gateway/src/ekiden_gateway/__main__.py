@@ -2,6 +2,7 @@
 
 import sys
 
+from ekiden import tracing
 from ekiden.errors import WorkflowInvalid
 from ekiden.log import configure_logging
 from ekiden.settings import read_settings
@@ -11,7 +12,8 @@ from ekiden_gateway.settings import GatewaySettings
 
 def main() -> None:
     settings = read_settings(GatewaySettings)
-    configure_logging(settings.service, settings.log_level, settings.log_format)
+    configure_logging(settings.service, settings.log_level, settings.log_format, settings.secrets)
+    tracing.start(settings.service)
     try:
         app = create_app(settings)
     except WorkflowInvalid as error:

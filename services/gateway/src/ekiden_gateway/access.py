@@ -1,5 +1,6 @@
 """Who asks, and for which session: the dependencies that every route shares."""
 
+from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request, Security
@@ -8,10 +9,12 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from ekiden.domain.ids import SESSION_ID_PATTERN, SessionId
 from ekiden.domain.session import Session
 from ekiden_gateway.keys import EVERYBODY, Scope
+from ekiden_gateway.kinds import FORBIDDEN, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_SESSION
 from ekiden_gateway.parts import Parts
-from ekiden_gateway.problems import FORBIDDEN, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_SESSION, Problem
+from ekiden_gateway.problems import Problem
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+LONGEST_KEY = 255
+_READING = frozenset({"GET"})
 _EXAMPLE = "ses_0199c0ffee0077778888999900001111"
 
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="Only where keys are set")
@@ -59,15 +62,34 @@ def operator(parts: UsedParts, owner: Owner) -> None:
 def begun(parts: UsedParts) -> None:
     """Nothing is written before the indexes are there: one of them keeps a request from being done twice."""
     if not parts.begun:
-        raise Problem(
-            UNAVAILABLE, "The database has not answered yet. Nothing was stored.", headers={"Retry-After": "2"}
-        )
+        raise Problem(UNAVAILABLE, "The database has not answered yet. Nothing was stored.")
 
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(alias="Idempotency-Key", description="Makes it safe to ask again: done once, however often asked"),
-]
+async def in_turn(
+    request: Request,
+    parts: UsedParts,
+    owner: Owner,
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=LONGEST_KEY,
+            description="Makes it safe to ask again: the same key and body are done once and get the same answer, "
+            "however often and however closely together they come. Another body under the key is refused.",
+        ),
+    ] = None,
+) -> AsyncGenerator[str | None]:
+    """The request's Idempotency-Key. Requests of one key come in one after the other."""
+    if key is None:
+        yield None
+        return
+    async with parts.turns.of((owner, request.url.path, key)):
+        yield key
+
+
+IdempotencyKey = Annotated[str | None, Depends(in_turn)]
+
 SessionPath = Annotated[
     str,
     Path(alias="sessionId", pattern=SESSION_ID_PATTERN, description="As `create` answered it", examples=[_EXAMPLE]),

@@ -5,16 +5,23 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 
+from ekiden import tracing
 from ekiden_gateway import problems
-from ekiden_gateway.middleware import BodyLimit, RequestContext
+from ekiden_gateway.addresses import Addresses
+from ekiden_gateway.middleware import BodyLimit, Head, RequestContext
+from ekiden_gateway.openapi import document
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.routes import (
     commands,
     dead_letters,
+    documents,
     drafts,
     events,
     health,
@@ -29,6 +36,7 @@ from ekiden_gateway.settings import GatewaySettings
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep an idle connection: whoever closes first must not be the one who is being written to."""
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _TAGS = [
     {"name": "sessions", "description": "Create sessions, list them, see how far they are"},
     {"name": "commands", "description": "Start, go on, pause, resume, cancel"},
@@ -39,8 +47,28 @@ _TAGS = [
     {"name": "workflows", "description": "What sessions can be created with"},
     {"name": "providers", "description": "Whether calls to a provider pass: breaker, cool-down, rate"},
     {"name": "dead letters", "description": "Messages nobody could handle"},
+    {"name": "documents", "description": "What there is to know about the API"},
     {"name": "service", "description": "For probes and dashboards"},
 ]
+_DESCRIPTION = """
+Errors are `application/problem+json` (RFC 9457); their `type` is a path at which the kind of problem is explained.
+Lists are pages: give `nextCursor` as `cursor` for what follows. Unknown fields and query parameters are refused.
+A command may carry an `Idempotency-Key`. GET answers HEAD as well. Times are RFC 3339 in UTC, money is USD.
+""".strip()
+_MODULES = (
+    sessions,
+    commands,
+    recovery,
+    tasks,
+    events,
+    drafts,
+    workflows,
+    providers,
+    dead_letters,
+    health,
+    documents,
+)
+ROUTES = [route for module in _MODULES for route in module.router.routes if isinstance(route, APIRoute)]
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -53,21 +81,46 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         yield
         await parts.stop()
 
+    app = bare_app(lifespan=lifespan, telemetry=_telemetry())
+    app.state.parts = parts
+    app.state.openapi = document(app, parts.catalogue, keys=not parts.keyring.is_open)
+    problems.install(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Addresses, routes=ROUTES)
+    app.add_middleware(RequestContext)
+    app.add_middleware(Head)
+    return app
+
+
+def bare_app(**more: Any) -> FastAPI:
+    """The routes and nothing behind them. Documents and pages of the API are routes of ours, in `documents`."""
     app = FastAPI(
         title="Ekiden",
         summary="Chain-of-thought sessions over RabbitMQ: from a theme to drafts, paid once",
+        description=_DESCRIPTION,
         version="0.1.0",
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_tags=_TAGS,
-        redoc_url=None,
-        lifespan=lifespan,
+        openapi_url=None,
+        redirect_slashes=False,  # a slash too many is a wrong address: behind a proxy the redirect would leave it
+        **more,
     )
-    app.state.parts = parts
-    for module in (sessions, commands, recovery, tasks, events, drafts, workflows, providers, dead_letters, health):
+    for module in _MODULES:
         app.include_router(module.router)
-    problems.install(app)
-    app.add_middleware(BodyLimit)
-    app.add_middleware(RequestContext)
     return app
+
+
+def _telemetry() -> TelemetryConfig:
+    """FastAPI's own spans of requests; its metrics and logs would be second ones beside ours."""
+    return {
+        "tracing": tracing.is_on(),
+        "tracer_provider": tracing.provider(),
+        "metrics": False,
+        "logs": False,
+        "operation_spans": False,
+        "auto_configure": False,
+        "exclude": lambda scope: scope["path"] in _PROBES,
+    }
 
 
 class Server(uvicorn.Server):

@@ -19,10 +19,11 @@ from ekiden.store.database import Document
 from ekiden.store.sessions import Idempotency
 from ekiden.store.task_facts import facts
 from ekiden.workflow.package import Workflow
+from ekiden_gateway.kinds import CONFLICT, UNKNOWN_SESSION
 from ekiden_gateway.models.health import HealthAnswer
 from ekiden_gateway.models.sessions import CommandAnswer, DryRunAnswer
 from ekiden_gateway.parts import Parts
-from ekiden_gateway.problems import CONFLICT, UNKNOWN_SESSION, Problem
+from ekiden_gateway.problems import Problem
 from ekiden_gateway.views import forecast as forecasts
 from ekiden_gateway.views import session as views
 
@@ -34,16 +35,21 @@ async def hear(
     parts: Parts,
     session: Session,
     make: MakeMessage,
-    response: Response,
     known_as: Idempotency | None,
     *,
     dry_run: bool,
 ) -> CommandAnswer | DryRunAnswer:
-    """Do what a person says, or with `dry_run` answer 200 and what it would do."""
+    """Do what a person says, or with `dry_run` answer what it would do."""
     if not dry_run:
         return await say(parts, session, make, known_as)
-    response.status_code = 200
     return await foresee(parts, session, make(session))
+
+
+def told(answer: CommandAnswer | DryRunAnswer | HealthAnswer) -> CommandAnswer | Response:
+    """As a route answers it: 202 when something was said to the session, 200 when it was only a question."""
+    if isinstance(answer, CommandAnswer):
+        return answer
+    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
 
 async def say(parts: Parts, session: Session, make: MakeMessage, known_as: Idempotency | None = None) -> CommandAnswer:

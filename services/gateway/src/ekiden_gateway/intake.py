@@ -3,20 +3,22 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
-from ekiden.domain.ids import Position, SessionId
+from ekiden.domain.ids import Micros, Position, SessionId
 from ekiden.domain.messages import Start
 from ekiden.domain.session import Money, Session, Status, Wishes
 from ekiden.store.sessions import Idempotency
+from ekiden.workflow.definition import Input
 from ekiden.workflow.package import Workflow
+from ekiden_gateway.kinds import KEY_REUSED
 from ekiden_gateway.models.requests import CreateSession
 from ekiden_gateway.models.sessions import CreatedSession
 from ekiden_gateway.models.wire import micros
 from ekiden_gateway.parts import Parts
-from ekiden_gateway.problems import KEY_REUSED, Problem, invalid
+from ekiden_gateway.problems import Problem, invalid
 from ekiden_gateway.views import session as views
 
-LONGEST_KEY = 255
 _INPUTS = ("theme", "expertise", "style", "platform")
 
 
@@ -38,7 +40,7 @@ def new_session(parts: Parts, owner: str, asked: CreateSession, workflow: Workfl
         money=Money(budget=micros(budget)),
         wishes=_wishes(asked, workflow),
         metadata=asked.metadata,
-        webhook_url=str(asked.webhook_url) if asked.webhook_url else None,
+        webhook_url=asked.webhook_url,
     )
 
 
@@ -63,8 +65,6 @@ def idempotency(key: str | None, asked: object) -> Idempotency | None:
     """What the `Idempotency-Key` header and the request say; the fingerprint is that of the parsed request."""
     if key is None:
         return None
-    if not 1 <= len(key) <= LONGEST_KEY:
-        raise invalid("Idempotency-Key", f"must have 1 to {LONGEST_KEY} characters")
     text = json.dumps(asked, sort_keys=True, default=str)
     return Idempotency(key, hashlib.sha256(text.encode()).hexdigest())
 
@@ -72,7 +72,7 @@ def idempotency(key: str | None, asked: object) -> Idempotency | None:
 async def store(parts: Parts, session: Session, known_as: Idempotency | None, *, start: bool) -> CreatedSession:
     """Store a session, or find the one that the same request stored before; start it when asked and not done yet.
 
-    Every answer to the same request is the same: what starting led to is read from the history.
+    Every answer to the same request is the same: budget and what starting led to are read from the history.
     """
     session_id = session.id
     if not await parts.sessions.create(session, known_as):
@@ -84,7 +84,7 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
     stored = await parts.sessions.load(session_id)
     if stored is None:
         raise RuntimeError(f"{session_id} was stored and is gone")
-    return views.created(stored, await _status_at_first(parts, session_id, start=start))
+    return views.created(await _at_first(parts, stored, start=start))
 
 
 async def _stored_before(parts: Parts, owner: str, known_as: Idempotency | None) -> SessionId:
@@ -97,10 +97,13 @@ async def _stored_before(parts: Parts, owner: str, known_as: Idempotency | None)
     return session_id
 
 
-async def _status_at_first(parts: Parts, session_id: SessionId, *, start: bool) -> str:
-    history = await parts.sessions.history(session_id, -1) or []
+async def _at_first(parts: Parts, session: Session, *, start: bool) -> Session:
+    """The session as it was when it was created, or had just been started; what it was told since is left out."""
+    history = await parts.sessions.history(session.id, -1) or []
     starts = [entry["status"] for entry in history if entry["cause"] == Start.__name__]
-    return starts[0] if start and starts else Status.PENDING.value
+    status = Status(starts[0]) if start and starts else Status.PENDING
+    budget: Micros = history[0].get("budget", session.money.budget) if history else session.money.budget
+    return replace(session, status=status, money=Money(budget=budget))
 
 
 def _input(asked: CreateSession, workflow: Workflow) -> dict[str, str]:
@@ -108,17 +111,15 @@ def _input(asked: CreateSession, workflow: Workflow) -> dict[str, str]:
     given: dict[str, object] = {name: value for name in _INPUTS if (value := getattr(asked, name)) is not None}
     given |= asked.model_extra or {}
     fields = workflow.definition.inputs
-    if "expertise" in given and "expertise" not in fields:
-        old = given.pop("expertise")
-        given.setdefault("theme", old)
+    if "expertise" in given and "expertise" not in fields and "theme" in fields:
+        given.setdefault("theme", _one_input("expertise", given.pop("expertise"), fields["theme"]))
     for name in given:
         if name not in fields:
             raise invalid(name, f"{workflow.definition.name} has no such field; it has {', '.join(fields)}")
-    return {name: _one_input(name, given.get(name), workflow) for name in fields}
+    return {name: _one_input(name, given.get(name), field) for name, field in fields.items()}
 
 
-def _one_input(name: str, value: object, workflow: Workflow) -> str:
-    field = workflow.definition.inputs[name]
+def _one_input(name: str, value: object, field: Input) -> str:
     if value is None:
         if field.required:
             raise invalid(name, "is required")

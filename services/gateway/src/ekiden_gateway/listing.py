@@ -6,13 +6,46 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import Query
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
 from ekiden.domain.session import Session, Status
 from ekiden_gateway.problems import invalid
 
+Limit = Annotated[int, Query(ge=1, le=100, description="At most so many items")]
+LONGEST_CURSOR = 200
+
+
+def cursor_parameter(form: str) -> object:
+    """The parameter of a list; the name of its form tells clients that a cursor is not to be made up."""
+    says = "A page's `nextCursor`: what follows that page"
+    return Query(alias="cursor", max_length=LONGEST_CURSOR, description=says, json_schema_extra={"format": form})
+
+
+MetadataFilter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}[:=][\s\S]{0,500}$")]
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CURSOR = re.compile(r"^(\d{1,15})\|((?:ses|dl)_[0-9a-f]{32})$", re.ASCII)
-_METADATA = re.compile(r"^([A-Za-z0-9_-]{1,64})[:=](.{0,500})$", re.DOTALL)
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _as_text(moment: object) -> object:
+    """Refuse the numbers that pydantic would take for seconds since 1970."""
+    if not isinstance(moment, str) or "T" not in moment.upper():
+        raise ValueError("must be written as RFC 3339 has it, e.g. 2026-11-22T09:30:00Z")
+    return moment
+
+
+def _of_this_age(moment: datetime) -> datetime:
+    """Nothing is older or newer, and further out a time zone's offset leaves the calendar."""
+    return _EPOCH if moment.year <= _EPOCH.year else min(moment, _LATEST)
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_as_text), AfterValidator(_of_this_age)]
+_CURSOR = re.compile(r"([0-9]{1,13})\|((ses|dl)_[0-9a-f]{32})")
+_METADATA = re.compile(r"([A-Za-z0-9_-]{1,64})[:=](.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +65,25 @@ class Wanted:
         if self.status:
             found["status"] = {"$in": [status.value for status in self.status]}
         if self.workflow:
-            found["workflow"] = {"$regex": f"^{re.escape(self.workflow)}(@|$)"}
+            found["workflow"] = _of_workflow(self.workflow)
         span = {"$gte": self.created_after, "$lt": self.created_before}
         if bounds := {name: moment for name, moment in span.items() if moment is not None}:
             found["createdAt"] = bounds
-        for index, text in enumerate(self.metadata):
-            matched = _METADATA.match(text)
-            if matched is None:
-                raise invalid(f"metadata.{index}", "is written key:value")
-            found[f"metadata.{matched[1]}"] = matched[2]
+        if wanted := [_of_metadata(index, text) for index, text in enumerate(self.metadata)]:
+            found["$and"] = wanted
         return found
+
+
+def _of_metadata(index: int, text: str) -> Mapping[str, str]:
+    pair = _METADATA.fullmatch(text)
+    if pair is None:
+        raise invalid(f"metadata.{index}", "is written key:value")
+    return {f"metadata.{pair[1]}": pair[2]}
+
+
+def _of_workflow(name: str) -> object:
+    """A version's id is a name and a hash, as `small@0123456789abcdef`."""
+    return name if "@" in name else {"$gte": f"{name}@", "$lt": f"{name}A"}  # A follows @
 
 
 def cursor(session: Session) -> str:
@@ -54,14 +96,15 @@ def cursor_at(moment: datetime, last: str) -> str:
     return base64.urlsafe_b64encode(f"{milliseconds}|{last}".encode()).decode().rstrip("=")
 
 
-def read_cursor(text: str | None) -> tuple[datetime, str] | None:
+def read_cursor(text: str | None, kind: Literal["ses", "dl"] = "ses") -> tuple[datetime, str] | None:
+    """The place that a cursor names, in a list of sessions or of dead letters. Raises Problem."""
     if text is None:
         return None
     try:
         decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except (binascii.Error, ValueError):
         decoded = ""
-    found = _CURSOR.match(decoded)
-    if found is None:
+    found = _CURSOR.fullmatch(decoded)
+    if found is None or found[3] != kind:
         raise invalid("cursor", "is none that a list answered")
     return _EPOCH + timedelta(milliseconds=int(found[1])), found[2]

@@ -56,7 +56,7 @@ class LiveUpdates:
                 with away("no live updates"):
                     await self._listen()
             except Unreachable as error:
-                log.debug("live_updates_away", error=str(error))
+                log.debug("live_updates_interrupted", error=str(error))
             except Exception:
                 log.exception("listening_crashed")
             await asyncio.sleep(topology.RECONNECT_SECONDS)
@@ -79,7 +79,7 @@ class LiveUpdates:
         try:
             moved = SessionMoved.model_validate_json(message.body)
         except ValidationError:
-            log.debug("live_update_undecodable", type=message.type)
+            log.debug("live_update_not_decoded", type=message.type)
             return
         for woken in self._watchers.get(moved.session_id, ()):
             woken.set()

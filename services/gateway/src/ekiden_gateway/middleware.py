@@ -9,8 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
+from ekiden import tracing
 from ekiden.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from ekiden_gateway import problems
+from ekiden_gateway.kinds import TOO_LARGE
 
 LARGEST_BODY_BYTES = 256 * 1024
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$", re.ASCII)
@@ -21,7 +23,8 @@ log = structlog.get_logger()
 class RequestContext:
     """Give every request an id, in the answer too, bind it to the log, and measure how long the answer took.
 
-    A stream of events is measured until it begins.
+    A stream of events is measured until it begins. An error that nobody has foreseen is answered here, where its log
+    line still has the id; behind the beginning of an answer it cuts the connection.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,16 +39,40 @@ class RequestContext:
         scope["request_id"] = request_id
         found = _SESSION_ID.search(scope["path"])
         started = time.perf_counter()
+        begun = False
 
         async def send_marked(message: Message) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["x-request-id"] = request_id
                 _measure(scope, message["status"], time.perf_counter() - started)
             await send(message)
 
+        if found:
+            tracing.note({tracing.SESSION_ID: found.group()})
         context = {"request_id": request_id} | ({"session_id": found.group()} if found else {})
         with structlog.contextvars.bound_contextvars(**context):
-            await self._app(scope, receive, send_marked)
+            try:
+                await self._app(scope, receive, send_marked)
+            except Exception as error:
+                problem = problems.bug(error)
+                if begun:
+                    raise
+                await problems.response(request_id, scope["path"], problem)(scope, receive, send_marked)
+
+
+class Head:
+    """Answer HEAD as GET; the server leaves the body out. Not as a stream: that would never end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":  # a copy: the server goes by its own
+            headers = [pair for pair in scope["headers"] if pair[0] != b"accept" or b"event-stream" not in pair[1]]
+            scope = {**scope, "method": "GET", "headers": headers}
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:
@@ -64,8 +91,8 @@ class BodyLimit:
             return
         claimed = Headers(scope=scope).get("content-length", "")
         if claimed.isdigit() and int(claimed) > self._largest:
-            problem = problems.Problem(problems.TOO_LARGE, problems.TOO_LARGE.title, headers={"Connection": "close"})
-            await problems.response(scope.get("request_id", ""), scope["path"], problem)(scope, receive, send)
+            answer = problems.response(scope.get("request_id", ""), scope["path"], problems.too_large())
+            await answer(scope, receive, send)
             return
         seen = 0
 
@@ -73,8 +100,8 @@ class BodyLimit:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._largest:
-                raise HTTPException(problems.TOO_LARGE.status, problems.TOO_LARGE.title)
+            if seen > self._largest:  # FastAPI, which reads the body, lets no other exception through
+                raise HTTPException(TOO_LARGE.status, headers=problems.too_large().headers)
             return message
 
         await self._app(scope, receive_counted, send)

@@ -29,6 +29,7 @@ from ekiden_gateway.catalogue import Catalogue
 from ekiden_gateway.keys import Keyring
 from ekiden_gateway.live import LiveUpdates
 from ekiden_gateway.settings import PACKAGED_WORKFLOWS, GatewaySettings
+from ekiden_gateway.turns import Turns
 
 log = structlog.get_logger()
 CLOCK_SECONDS = 30.0
@@ -57,6 +58,7 @@ class Parts:
     catalogue: Catalogue
     keyring: Keyring
     stamp: Stamp
+    turns: Turns = field(default_factory=Turns)
     begun: bool = False
     """Whether schema and workflows are in the database, so that sessions can be created."""
     _loops: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
@@ -150,7 +152,7 @@ class Parts:
                     self.begun = True
                     log.info("gateway_began", workflows=sorted(self.catalogue.packages))
             except Unreachable as error:
-                log.warning("database_away", error=str(error))
+                log.warning("database_not_reached", error=str(error))
             except Exception:
                 log.exception("preparing_crashed")
             await asyncio.sleep(CLOCK_SECONDS if self.begun else AGAIN_SECONDS)
@@ -162,7 +164,7 @@ class Parts:
                 await self.publisher.connect()
                 await self.queues.connect()
             except Unreachable as error:
-                log.warning("broker_away", error=str(error))
+                log.warning("broker_not_reached", error=str(error))
             except Exception:
                 log.exception("connecting_crashed")
             else:

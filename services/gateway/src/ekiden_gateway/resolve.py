@@ -19,10 +19,11 @@ from ekiden.store.database import Document
 from ekiden.store.sessions import Idempotency
 from ekiden.store.task_writes import RESEND_ASKED
 from ekiden_gateway import commands
+from ekiden_gateway.kinds import UNKNOWN_TASK
 from ekiden_gateway.models.requests import ResolveTask
 from ekiden_gateway.models.sessions import CommandAnswer, DryRunAnswer
 from ekiden_gateway.parts import Parts
-from ekiden_gateway.problems import UNKNOWN_TASK, Problem, invalid
+from ekiden_gateway.problems import Problem, invalid
 from ekiden_gateway.views import session as views
 
 log = structlog.get_logger()
@@ -34,8 +35,8 @@ async def resolve(
 ) -> CommandAnswer | DryRunAnswer:
     """Resend, give up or attach; the same word said twice changes nothing the second time. Raises KeyReused."""
     task = await _task(parts, session, asked)
-    if asked.decision == "attach" and Provider(task["provider"]) is Provider.GPT:
-        raise invalid("decision", "a GPT call has no run to attach: resend or give_up")
+    if asked.decision == "attach":
+        asked = _with_run(asked, task)
     if not _said_before(task, asked):
         await _check(parts, session, task, asked)
     if asked.dry_run:
@@ -46,7 +47,16 @@ async def resolve(
         await _close(parts, session, task, asked)
         if asked.decision == "resend":
             return await _resend(parts, session, asked, known_as)
-    return await _look(parts, session, known_as)
+    return await look(parts, session, known_as)
+
+
+def _with_run(asked: ResolveTask, task: Document) -> ResolveTask:
+    """The run that the ledger has is attached when no other one is named."""
+    if Provider(task["provider"]) is Provider.GPT:
+        raise invalid("decision", "a GPT call has no run to attach: resend or give_up")
+    if asked.run_id is None and task.get("runId") is None:
+        raise invalid("runId", "the ledger has no run of this task: name the one that the provider shows")
+    return asked if asked.run_id is not None else asked.model_copy(update={"run_id": task["runId"]})
 
 
 async def _task(parts: Parts, session: Session, asked: ResolveTask) -> Document:
@@ -81,7 +91,7 @@ async def _close(parts: Parts, session: Session, task: Document, asked: ResolveT
         case "attach":
             closed = await parts.tasks.attach(task_id, asked.run_id or "")
             if closed:
-                await _announce(parts, session, task)
+                await announce(parts, session, task)
     if not closed and not _said_before(await _task(parts, session, asked), asked):
         raise await commands.conflict(parts, session, f"the answer of {asked.task_id} came in meanwhile")
 
@@ -92,11 +102,11 @@ async def _resend(parts: Parts, session: Session, asked: ResolveTask, known_as: 
     if (
         decision is not None and decision.verdict is Verdict.ILLEGAL
     ):  # a look has seen the ledger and ordered it already
-        return await _look(parts, session, known_as)
+        return await look(parts, session, known_as)
     return await commands.answer(parts, session, decision)
 
 
-async def _look(parts: Parts, session: Session, known_as: Idempotency | None) -> CommandAnswer:
+async def look(parts: Parts, session: Session, known_as: Idempotency | None) -> CommandAnswer:
     """Looking is what moves the session out of its wait."""
     decision = await parts.relay.look(session.id, known_as=known_as)
     if decision is not None:
@@ -105,7 +115,8 @@ async def _look(parts: Parts, session: Session, known_as: Idempotency | None) ->
     return views.command(loaded or session, changed=False)
 
 
-async def _announce(parts: Parts, session: Session, task: Document) -> None:
+async def announce(parts: Parts, session: Session, task: Document) -> None:
+    """Tell the workers of a task that became free. While the broker is away the reconciler will."""
     try:
         await parts.publisher.command(Provider(task["provider"]), TaskId(task["_id"]), session.id)
     except Unreachable as error:  # it is due in the ledger: the reconciler announces it

@@ -30,6 +30,12 @@ class GatewaySettings(ServiceSettings):
         """Who may come in. Without keys everybody who can reach the address."""
         return Keyring.read(self.api_keys.get_secret_value() if self.api_keys and self.auth == "on" else "")
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Each key's secret alone, too."""
+        entries = self.api_keys.get_secret_value().split(",") if self.api_keys else []
+        return super().secrets | {entry.split(":")[1] for entry in entries if ":" in entry}
+
     @field_validator("workflows_dir")
     @classmethod
     def _is_a_folder(cls, value: Path | None) -> Path | None:

@@ -1,10 +1,14 @@
 """Answers about a session's own parts: tasks, events and drafts; and about workflows."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from ekiden_gateway.models.wire import EXAMPLE_SESSION, EXAMPLE_TASK, EXAMPLE_TIME, Answered
+from ekiden.domain.ids import Step
+from ekiden.domain.messages import TaskStatus
+from ekiden.domain.session import Status, WaitingReason
+from ekiden_gateway.models.wire import EXAMPLE_SESSION, EXAMPLE_TASK, EXAMPLE_TIME, Answered, TaskType
 
 
 class SubmissionAnswer(Answered):
@@ -39,16 +43,16 @@ class TaskAnswer(Answered):
     """A task as the ledger keeps it."""
 
     id: str = Field(examples=[EXAMPLE_TASK])
-    type: str = Field(examples=["PERPLEXITY_SEARCH"], description="GPT_COMPLETION or PERPLEXITY_SEARCH")
+    type: TaskType = Field(examples=["PERPLEXITY_SEARCH"])
     session_id: str = Field(examples=[EXAMPLE_SESSION])
     phase_number: int = Field(examples=[1])
-    step_name: str = Field(examples=["EXECUTE"])
+    step_name: Step = Field(examples=["EXECUTE"])
     generation: int
     index: int
     request: dict[str, object]
     response: object | None
     result: object | None
-    status: str = Field(examples=["COMPLETED"])
+    status: TaskStatus = Field(examples=["COMPLETED"])
     retry_count: int
     error: TaskError | None
     created_at: datetime
@@ -103,16 +107,24 @@ class HistoryEntry(Answered):
 
     id: int
     at: datetime
-    cause: str
-    status: str
-    waiting_reason: str | None
+    cause: str = Field(description="What was said to the session", examples=["Look"])
+    status: Status
+    waiting_reason: WaitingReason | None
     phase: int | None
-    step: str | None
+    step: Step | None
     events: list[HistoryEvent]
 
 
 class EventList(Answered):
     events: list[HistoryEntry]
+
+
+class DraftStatus(StrEnum):
+    DRAFT = "DRAFT"
+    EDITED = "EDITED"
+    SCHEDULED = "SCHEDULED"
+    POSTED = "POSTED"
+    ARCHIVED = "ARCHIVED"
 
 
 class DraftAnswer(Answered):
@@ -121,7 +133,8 @@ class DraftAnswer(Answered):
     model_config = ConfigDict(extra="allow")
 
     concept_number: int = Field(examples=[1])
-    status: str = Field(examples=["DRAFT"], description="DRAFT, EDITED, SCHEDULED, POSTED or ARCHIVED")
+    status: DraftStatus = Field(examples=["DRAFT"])
+    revision: int = Field(description="Counts a person's changes; the `ETag` of the draft has it", examples=[0])
     edited_content: str | None
     flags: list[str] = Field(description="What the checks found and repaired", examples=[["content_too_long"]])
     simulated: bool = Field(description="true when it rests on answers of the simulator")
@@ -131,7 +144,7 @@ class DraftAnswer(Answered):
 
 class DraftList(Answered):
     session_id: str = Field(examples=[EXAMPLE_SESSION])
-    status: str = Field(examples=["COMPLETED"])
+    status: Status = Field(examples=["COMPLETED"])
     drafts: list[DraftAnswer]
     total_drafts: int
     created_at: datetime

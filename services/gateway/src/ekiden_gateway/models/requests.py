@@ -2,13 +2,34 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, HttpUrl, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.config import JsonDict
 
+from ekiden_gateway.models.parts import DraftStatus
 from ekiden_gateway.models.wire import EXAMPLE_SESSION, Asked
 
 MOST_ITEMS = 20
-Usd = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+
+
+def _whole(number: object) -> object:
+    """JSON does not tell 2.0 from 2."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Usd = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False, description="USD, to the millionth")]
+Word = Annotated[str, StringConstraints(max_length=100)]
+Wish = Annotated[str, StringConstraints(max_length=100_000)]
+"""An input; its workflow says how long it may be."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 Item = Text | dict[str, Text]
 Items = Annotated[
@@ -19,18 +40,43 @@ Items = Annotated[
         description="The step's items in place of the planned ones, e.g. edited questions; a text is its `question`",
     ),
 ]
-MetadataKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-TaskId = Annotated[str, Field(pattern=r"^ses_[0-9a-f]{32}\.\d{1,4}[TEI]\.g\d{1,6}\.\d{1,4}$")]
+_METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
+Metadata = Annotated[
+    dict[
+        Annotated[str, StringConstraints(pattern=_METADATA_KEY)],
+        Annotated[str, StringConstraints(max_length=500)],
+    ],
+    Field(max_length=50),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"pattern": _METADATA_KEY},
+            "additionalProperties": {"type": "string", "maxLength": 500},
+            "maxProperties": 50,
+        }
+    ),
+]
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_HOST = rf"(({_LABEL}\.){{0,9}}[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?|({_OCTET}\.){{3}}{_OCTET})"
+WebhookUrl = Annotated[
+    str,
+    StringConstraints(pattern=rf"^https?://{_HOST}(:[1-9][0-9]{{0,3}}|:[1-5][0-9]{{4}})?(/[!-~]*)?$", max_length=2000),
+    AfterValidator(lambda url: str(HttpUrl(url))),
+]
+TaskId = Annotated[str, StringConstraints(pattern=r"^ses_[0-9a-f]{32}\.[0-9]{1,4}[TEI]\.g[0-9]{1,6}\.[0-9]{1,4}$")]
+
+
+def _nulls(*names: str) -> JsonDict:
+    """A schema that wants these fields left out; null is as good."""
+    return {"properties": {name: {"type": "null"} for name in names}}
 
 
 class CreateSession(Asked):
     """A workflow's inputs stand beside the fields below; which ones there are says `GET /api/workflows`."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
         extra="allow",
-        frozen=True,
         json_schema_extra={
             "examples": [
                 {"theme": "AIと働き方", "style": "insight", "platform": "twitter", "start": True},
@@ -47,23 +93,25 @@ class CreateSession(Asked):
         },
     )
 
-    theme: str | None = Field(default=None, description="What it shall be about")
-    expertise: str | None = Field(
+    theme: Wish | None = Field(default=None, description="What it shall be about")
+    expertise: Wish | None = Field(
         default=None, description="Old name of `theme`", json_schema_extra={"deprecated": True}
     )
-    style: str | None = None
-    platform: str | None = None
-    workflow: str | None = Field(default=None, description="Name of a workflow; `viral-content` when left out")
-    language: str | None = Field(default=None, description="The workflow's first language when left out")
+    style: Wish | None = None
+    platform: Wish | None = None
+    workflow: Word | None = Field(default=None, description="Name of a workflow; `viral-content` when left out")
+    language: Word | None = Field(default=None, description="The workflow's first language when left out")
     auto_advance: bool = Field(default=True, description="false: wait for approval after every phase")
-    pause_after_phases: list[int] = Field(default_factory=list[int], max_length=100)
-    pause_before: list[str] = Field(default_factory=list[str], max_length=100, description='Steps, e.g. "1.EXECUTE"')
+    pause_after_phases: list[Whole] = Field(default_factory=list[int], max_length=100)
+    pause_before: list[Word] = Field(default_factory=list[str], max_length=100, description='Steps, e.g. "1.EXECUTE"')
     budget_usd: Usd | None = None
-    webhook_url: HttpUrl | None = Field(default=None, description="Stored with the session")
-    metadata: dict[MetadataKey, Annotated[str, StringConstraints(max_length=500)]] = Field(
-        default_factory=dict[str, str], max_length=50
-    )
+    webhook_url: WebhookUrl | None = Field(default=None, description="Stored with the session")
+    metadata: Metadata = Field(default_factory=dict[str, str])
     start: bool = Field(default=False, description="Start at once")
+
+
+class Nothing(Asked):
+    """A word that needs no body: none, or `{}`. A field would be a misunderstanding."""
 
 
 class ContinueSession(Asked):
@@ -71,12 +119,13 @@ class ContinueSession(Asked):
 
     model_config = ConfigDict(
         json_schema_extra={
+            "anyOf": [_nulls("taskId"), _nulls("input", "budgetUsd")],
             "examples": [
                 {},
                 {"input": ["What changed this week?"]},
                 {"budgetUsd": 2.0},
                 {"taskId": f"{EXAMPLE_SESSION}.1T.g1.0"},
-            ]
+            ],
         }
     )
 
@@ -102,7 +151,7 @@ class RestartFromPhase(Asked):
     """Do a phase and all that follow again; later results become history."""
 
     action: Literal["restart_phase"]
-    phase_number: int = Field(ge=1, le=100)
+    phase_number: Whole = Field(ge=1, le=100)
     input: Items | None = None
     fresh: bool = Field(default=False, description="Buy searches anew instead of taking them from the cache")
     dry_run: bool = False
@@ -125,36 +174,59 @@ class CheckHealth(Asked):
 class ResolveTask(Asked):
     """A person's word on a call of which nobody can say whether it was bought."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [_nulls("runId"), {"properties": {"decision": {"const": "attach"}}}]}
+    )
+
     action: Literal["resolve"]
     task_id: TaskId
     decision: Literal["resend", "give_up", "attach"]
-    run_id: str | None = Field(default=None, pattern=r"^[\w.:-]{1,200}$", description="For attach: the provider's id")
+    run_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_.:-]{1,200}$",
+        description="For attach: the provider's id; left out, the one the ledger has",
+    )
     dry_run: bool = False
 
     @model_validator(mode="after")
     def _run_to_attach(self) -> "ResolveTask":
-        if (self.decision == "attach") != (self.run_id is not None):
-            raise ValueError("runId is needed for attach, and for nothing else")
+        if self.run_id is not None and self.decision != "attach":
+            raise ValueError("runId is for attach, and for nothing else")
         return self
 
 
+class ResolveAll(Asked):
+    """A person's word on all calls of a session of which nobody can say whether they were bought.
+
+    `resend` collects those whose run is on record and orders the others again; a session that was restored from a
+    backup buys from then on what it orders, as any other does. `give_up` is only about those there are now.
+    """
+
+    action: Literal["resolve_all"]
+    decision: Literal["resend", "give_up"]
+    dry_run: bool = False
+
+
 Recovery = Annotated[
-    RetryStep | RestartFromPhase | RestartSession | CheckHealth | ResolveTask, Field(discriminator="action")
+    RetryStep | RestartFromPhase | RestartSession | CheckHealth | ResolveTask | ResolveAll,
+    Field(discriminator="action"),
 ]
 
 
 class EditDraft(Asked):
     """A person's changes to a draft. An edited text makes a DRAFT an EDITED one."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"editedContent": "…", "status": "SCHEDULED"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"minProperties": 1, "examples": [{"editedContent": "…", "status": "SCHEDULED"}]}
+    )
 
-    edited_content: Annotated[str, StringConstraints(max_length=50_000)] | None = None
-    status: Literal["DRAFT", "EDITED", "SCHEDULED", "POSTED", "ARCHIVED"] | None = None
+    edited_content: Annotated[str, StringConstraints(max_length=50_000)] | None = Field(
+        default=None, description="null goes back to what the session wrote"
+    )
+    status: Annotated[DraftStatus, Field(strict=False)] = DraftStatus.DRAFT
 
     @model_validator(mode="after")
     def _something(self) -> "EditDraft":
         if not self.model_fields_set:
             raise ValueError("name at least one of editedContent and status")
-        if "status" in self.model_fields_set and self.status is None:
-            raise ValueError("status cannot be removed")
         return self

@@ -5,8 +5,11 @@ from datetime import datetime
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from ekiden.domain.ids import Step
+from ekiden.domain.messages import TaskStatus
+from ekiden.domain.session import Status, WaitingReason
 from ekiden_gateway.models.forecast import ForecastAnswer, Gate
-from ekiden_gateway.models.wire import EXAMPLE_SESSION, EXAMPLE_TASK, EXAMPLE_TIME, Answered
+from ekiden_gateway.models.wire import EXAMPLE_SESSION, EXAMPLE_TASK, EXAMPLE_TIME, Answered, TaskType
 
 _COST: JsonDict = {"spentUsd": 0.031, "reservedUsd": 0.18, "budgetUsd": 1.0, "savedUsd": 0.0}
 
@@ -40,7 +43,7 @@ class CreatedSession(Answered):
     )
 
     session_id: str
-    status: str = Field(description="PENDING, or with `start` what starting it led to")
+    status: Status = Field(description="PENDING, or with `start` what starting it led to")
     workflow: str
     language: str
     input: dict[str, str]
@@ -60,14 +63,14 @@ class SessionSummary(Answered):
     """A session without its results."""
 
     session_id: str = Field(examples=[EXAMPLE_SESSION])
-    status: str = Field(examples=["EXECUTING"])
-    waiting_reason: str | None = None
+    status: Status = Field(examples=["EXECUTING"])
+    waiting_reason: WaitingReason | None = None
     workflow: str = Field(examples=["viral-content@0123456789abcdef"])
     language: str = Field(examples=["ja"])
     input: dict[str, str]
     metadata: dict[str, str]
     current_phase: int | None = Field(examples=[1])
-    current_step: str | None = Field(examples=["EXECUTE"])
+    current_step: Step | None = Field(examples=["EXECUTE"])
     cost: Cost
     parent: str | None = None
     failure: Failure | None = None
@@ -87,7 +90,7 @@ class StepAnswer(Answered):
     """A step that was entered: how often it was ordered, its tasks, and its result."""
 
     phase: int = Field(examples=[1])
-    step: str = Field(examples=["THINK"])
+    step: Step = Field(examples=["THINK"])
     generation: int = Field(examples=[1])
     task_ids: list[str]
     missing: list[int] = Field(description="Items of a fan-out that the step went on without")
@@ -130,10 +133,10 @@ class CommandAnswer(Answered):
 
     session_id: str
     phase: int | None
-    step: str | None
-    task_ids: list[str]
-    status: str
-    waiting_reason: str | None
+    step: Step | None
+    task_ids: list[str] = Field(description="What it waits for")
+    status: Status
+    waiting_reason: WaitingReason | None
     changed: bool
     parent: str | None = None
 
@@ -144,10 +147,10 @@ class DryRunAnswer(Answered):
     session_id: str = Field(examples=[EXAMPLE_SESSION])
     dry_run: bool = True
     would_change: bool
-    status: str = Field(description="What the session's status would become", examples=["EXECUTING"])
-    waiting_reason: str | None
+    status: Status = Field(description="What the session's status would become", examples=["EXECUTING"])
+    waiting_reason: WaitingReason | None
     phase: int | None
-    step: str | None
+    step: Step | None
     forecast: ForecastAnswer
 
 
@@ -156,10 +159,10 @@ class DryRunAnswer(Answered):
 
 class StatusSession(Answered):
     id: str = Field(examples=[EXAMPLE_SESSION])
-    status: str = Field(examples=["EXECUTING"])
-    waiting_reason: str | None
+    status: Status = Field(examples=["EXECUTING"])
+    waiting_reason: WaitingReason | None
     current_phase: int | None
-    current_step: str | None
+    current_step: Step | None
     workflow: str
     version: int
     retry_count: int
@@ -182,7 +185,7 @@ class PhaseStatus(Answered):
     number: int = Field(examples=[1])
     name: str = Field(examples=["trend_research"])
     title: str = Field(examples=["トレンド調査"])
-    status: str = Field(examples=["EXECUTING"])
+    status: Status = Field(examples=["EXECUTING"])
     has_think: bool
     has_execute: bool
     has_integrate: bool
@@ -203,10 +206,10 @@ class TaskCounts(Answered):
 
 class TaskBrief(Answered):
     id: str = Field(examples=[EXAMPLE_TASK])
-    type: str = Field(examples=["PERPLEXITY_SEARCH"])
+    type: TaskType = Field(examples=["PERPLEXITY_SEARCH"])
     phase_number: int
-    step_name: str
-    status: str
+    step_name: Step
+    status: TaskStatus
     retry_count: int
     cost_usd: float
     error: str | None

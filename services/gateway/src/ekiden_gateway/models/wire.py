@@ -1,5 +1,7 @@
 """What all models share: camelCase names outside, unknown fields refused on the way in."""
 
+from enum import StrEnum
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -10,8 +12,17 @@ EXAMPLE_TASK = f"{EXAMPLE_SESSION}.1E.g1.0"
 EXAMPLE_TIME = "2026-11-22T09:30:00.000Z"
 
 
+class TaskType(StrEnum):
+    GPT_COMPLETION = "GPT_COMPLETION"
+    PERPLEXITY_SEARCH = "PERPLEXITY_SEARCH"
+
+
 class Asked(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    """Strict: JSON has numbers, truths and texts of its own, and one in place of another is a mistake."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=False, extra="forbid", frozen=True, strict=True
+    )
 
 
 class Answered(BaseModel):

@@ -10,18 +10,22 @@ from ekiden.domain.messages import Cancel, Continue, Pause, Resume, Start
 from ekiden.domain.session import Session
 from ekiden_gateway import commands, intake, items
 from ekiden_gateway.access import IdempotencyKey, Located, UsedParts
-from ekiden_gateway.models.requests import ContinueSession
+from ekiden_gateway.documented import COMMAND, Responses, documented
+from ekiden_gateway.kinds import UNKNOWN_SESSION, UNKNOWN_TASK
+from ekiden_gateway.models.requests import ContinueSession, Nothing
 from ekiden_gateway.models.sessions import CommandAnswer, DryRunAnswer
 from ekiden_gateway.models.wire import micros
 from ekiden_gateway.parts import Parts
-from ekiden_gateway.problems import CONFLICT, TOO_LARGE, UNKNOWN_SESSION, UNKNOWN_TASK, Problem, documented
+from ekiden_gateway.problems import Problem
 from ekiden_gateway.views import session as views
 from ekiden_gateway.views.session import BASE
 
 router = APIRouter(prefix=BASE, tags=["commands"])
 DryRun = Annotated[bool, Query(alias="dryRun", description="Only say what it would do, cost and take")]
-Answer = CommandAnswer | DryRunAnswer
-_SHAPE: dict[str, Any] = {"status_code": 202, "responses": documented(UNKNOWN_SESSION, CONFLICT, TOO_LARGE)}
+FORESEEN: Responses = {200: {"model": DryRunAnswer, "description": "With `dryRun`: what it would do"}}
+_PROBLEMS = documented(UNKNOWN_SESSION, *COMMAND)
+_SAID: dict[str, Any] = {"status_code": 202, "response_model": CommandAnswer, "responses": _PROBLEMS}
+_WORD: dict[str, Any] = _SAID | {"responses": _PROBLEMS | FORESEEN}
 
 
 @dataclass(frozen=True)
@@ -30,31 +34,43 @@ class Word:
 
     session: Located
     parts: UsedParts
-    response: Response
-    key: IdempotencyKey = None
+    key: IdempotencyKey
+    asked: Nothing | None = None
     dry_run: DryRun = False
 
-    async def say(self, kind: type[Pause | Resume | Cancel]) -> Answer:
+    async def say(self, kind: type[Pause | Resume | Cancel]) -> CommandAnswer | Response:
         known_as = intake.idempotency(self.key, {"command": kind.__name__})
         now = self.parts.database.clock.now()
-        return await commands.hear(
-            self.parts, self.session, lambda _: kind(now), self.response, known_as, dry_run=self.dry_run
-        )
+        heard = commands.hear(self.parts, self.session, lambda _: kind(now), known_as, dry_run=self.dry_run)
+        return commands.told(await heard)
 
 
 Said = Annotated[Word, Depends()]
 
 
-@router.post("/{sessionId}/process-async", operation_id="startSession", **_SHAPE)
-async def process_async(session: Located, parts: UsedParts, key: IdempotencyKey = None) -> CommandAnswer:
-    """Start a session, or go on from where it stands. Repeating it changes nothing."""
+@router.post("/{sessionId}/process-async", operation_id="startSession", **_SAID)
+async def process_async(
+    session: Located, parts: UsedParts, key: IdempotencyKey, asked: Nothing | None = None
+) -> CommandAnswer:
+    """Start a session, or go on from where it stands. Repeating it changes nothing, with or without a key.
+
+    PENDING: it starts. THINKING, EXECUTING, INTEGRATING, COMPLETED, and WAITING for `retry`: 202, `changed` is false,
+    nothing is ordered or bought. FAILED: as `retry`, the failed tasks are ordered again. WAITING for `approval`,
+    `budget`, `outcome_unknown` or `paused`, and CANCELLED: 409 naming what helps. Of many starts at once one counts.
+    """
     known_as = intake.idempotency(key, {"command": Start.__name__})
     return await commands.say(parts, session, lambda _: Start(parts.database.clock.now()), known_as)
 
 
-@router.post("/{sessionId}/continue-async", operation_id="continueSession", **_SHAPE)
+@router.post(
+    "/{sessionId}/continue-async",
+    operation_id="continueSession",
+    status_code=202,
+    response_model=CommandAnswer,
+    responses=documented(UNKNOWN_SESSION, UNKNOWN_TASK, *COMMAND),
+)
 async def continue_async(
-    session: Located, parts: UsedParts, asked: ContinueSession | None = None, key: IdempotencyKey = None
+    session: Located, parts: UsedParts, key: IdempotencyKey, asked: ContinueSession | None = None
 ) -> CommandAnswer:
     """Pass a gate or a wait, with edited items or a higher budget; or apply a finished task again."""
     asked = asked or ContinueSession()
@@ -67,24 +83,26 @@ async def continue_async(
         budget = micros(asked.budget_usd) if asked.budget_usd is not None else None
         return Continue(parts.database.clock.now(), given, budget)
 
-    known_as = intake.idempotency(key, {"command": Continue.__name__, **asked.model_dump(mode="json")})
+    known_as = intake.idempotency(
+        key, {"command": Continue.__name__, **asked.model_dump(mode="json", exclude_defaults=True)}
+    )
     return await commands.say(parts, session, message, known_as)
 
 
-@router.post("/{sessionId}/pause", operation_id="pauseSession", **_SHAPE)
-async def pause(word: Said) -> Answer:
+@router.post("/{sessionId}/pause", operation_id="pauseSession", **_WORD)
+async def pause(word: Said) -> CommandAnswer | Response:
     """Stop behind the step that runs; its calls, queued ones too, run to their end and are kept."""
     return await word.say(Pause)
 
 
-@router.post("/{sessionId}/resume", operation_id="resumeSession", **_SHAPE)
-async def resume(word: Said) -> Answer:
+@router.post("/{sessionId}/resume", operation_id="resumeSession", **_WORD)
+async def resume(word: Said) -> CommandAnswer | Response:
     """Go on after a pause."""
     return await word.say(Resume)
 
 
-@router.post("/{sessionId}/cancel", operation_id="cancelSession", **_SHAPE)
-async def cancel(word: Said) -> Answer:
+@router.post("/{sessionId}/cancel", operation_id="cancelSession", **_WORD)
+async def cancel(word: Said) -> CommandAnswer | Response:
     """End a session; what is under way is cancelled at the provider, and booked."""
     return await word.say(Cancel)
 

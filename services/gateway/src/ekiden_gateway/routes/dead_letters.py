@@ -9,7 +9,9 @@ from ekiden.errors import Unreachable
 from ekiden.store.database import Document
 from ekiden.store.dead_letters import DeadLetterStore, letter_of
 from ekiden_gateway.access import UsedParts, operator
-from ekiden_gateway.listing import cursor_at, read_cursor
+from ekiden_gateway.documented import documented
+from ekiden_gateway.kinds import BROKER_AWAY, NOT_REPLAYABLE, UNKNOWN_DEAD_LETTER
+from ekiden_gateway.listing import Limit, cursor_at, cursor_parameter, read_cursor
 from ekiden_gateway.models.dead_letters import (
     EXAMPLE_LETTER,
     DeadLetterAnswer,
@@ -18,15 +20,7 @@ from ekiden_gateway.models.dead_letters import (
     Dropped,
     Replayed,
 )
-from ekiden_gateway.problems import (
-    BROKER_AWAY,
-    NOT_REPLAYABLE,
-    RETRY_AFTER_SECONDS,
-    UNKNOWN_DEAD_LETTER,
-    Problem,
-    documented,
-    invalid,
-)
+from ekiden_gateway.problems import Problem, invalid
 from ekiden_gateway.views import dead_letters as views
 
 router = APIRouter(prefix="/api/dead-letters", tags=["dead letters"], dependencies=[Depends(operator)])
@@ -48,11 +42,11 @@ async def page(
     parts: UsedParts,
     wanted: Filters,
     replayed: Annotated[bool, Query(description="Also those that were replayed")] = False,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(alias="cursor", max_length=200, description="A page's `nextCursor`")] = None,
+    limit: Limit = 20,
+    after: Annotated[str | None, cursor_parameter("dead-letter-cursor")] = None,
 ) -> DeadLetterPage:
     """List dead letters, the latest first, without their bodies."""
-    found = await parts.letters.page(wanted, read_cursor(after), limit + 1, replayed=replayed)
+    found = await parts.letters.page(wanted, read_cursor(after, "dl"), limit + 1, replayed=replayed)
     last = found[limit - 1] if len(found) > limit else None
     following = cursor_at(last["diedAt"], last["_id"]) if last else None
     return DeadLetterPage(items=[views.letter(document) for document in found[:limit]], next_cursor=following)
@@ -73,7 +67,7 @@ async def show(parts: UsedParts, letter_id: LetterPath) -> DeadLetterWhole:
     "/{letterId}/replay",
     operation_id="replayDeadLetter",
     response_model=DeadLetterAnswer,
-    responses=documented(UNKNOWN_DEAD_LETTER, NOT_REPLAYABLE),
+    responses=documented(UNKNOWN_DEAD_LETTER, NOT_REPLAYABLE, BROKER_AWAY),
 )
 async def replay(parts: UsedParts, letter_id: LetterPath) -> DeadLetterAnswer:
     """Send a letter to the queue it came from. Repeating it changes nothing; if it dies again, it is a new letter.
@@ -90,7 +84,7 @@ async def replay(parts: UsedParts, letter_id: LetterPath) -> DeadLetterAnswer:
     "/replay",
     operation_id="replayDeadLetters",
     response_model=Replayed,
-    responses=documented(),
+    responses=documented(BROKER_AWAY),
 )
 async def replay_many(
     parts: UsedParts, wanted: Filters, limit: Annotated[int, Query(ge=1, le=1000, description="At most so many")] = 100
@@ -139,8 +133,7 @@ async def _replay(letters: DeadLetterStore, publisher: Publisher, document: Docu
         await publisher.replay(letter_of(document))
     except Unreachable as error:
         await letters.end_replay(letter_id, sent=False)
-        retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        raise Problem(BROKER_AWAY, f"{error}. The letter was not replayed.", headers=retry) from error
+        raise Problem(BROKER_AWAY, f"{error}. The letter was not replayed.") from error
     return await letters.end_replay(letter_id, sent=True) or document
 
 

@@ -2,19 +2,23 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 
 from ekiden.domain.ids import SessionId
 from ekiden.store.database import Document
 from ekiden_gateway.access import Located, UsedParts
-from ekiden_gateway.models.parts import DraftAnswer, DraftList
+from ekiden_gateway.conditional import UNCHANGED, IfMatch, IfNoneMatch, etag, must_match, names, tagged
+from ekiden_gateway.documented import documented
+from ekiden_gateway.kinds import CHANGED_MEANWHILE, UNKNOWN_DRAFT, UNKNOWN_SESSION
+from ekiden_gateway.models.parts import DraftAnswer, DraftList, DraftStatus
 from ekiden_gateway.models.requests import EditDraft
 from ekiden_gateway.parts import Parts
-from ekiden_gateway.problems import TOO_LARGE, UNKNOWN_DRAFT, UNKNOWN_SESSION, Problem, documented
+from ekiden_gateway.problems import Problem
 from ekiden_gateway.views import drafts as views
 from ekiden_gateway.views.session import BASE
 
 router = APIRouter(prefix=BASE, tags=["drafts"])
+Number = Annotated[int, Path(alias="conceptNumber", ge=1, le=100, description="As the list has it", examples=[1])]
 
 
 @router.get(
@@ -23,43 +27,68 @@ router = APIRouter(prefix=BASE, tags=["drafts"])
 async def all_drafts(session: Located, parts: UsedParts) -> DraftList:
     """List the drafts; there are none before the session has completed."""
     found = await parts.drafts.of_session(session.id)
-    return views.drafts(session, found, simulated=await _simulated(parts, session.id))
+    return views.drafts(session, found, simulated=await parts.tasks.any_simulated(session.id))
+
+
+@router.get(
+    "/{sessionId}/drafts/{conceptNumber}",
+    operation_id="getDraft",
+    response_model=DraftAnswer,
+    responses=documented(UNKNOWN_SESSION, UNKNOWN_DRAFT) | UNCHANGED,
+)
+async def show_draft(
+    session: Located, parts: UsedParts, number: Number, response: Response, seen: IfNoneMatch = None
+) -> DraftAnswer | Response:
+    """Show one draft. Its `ETag`, given as `If-Match`, keeps a change from overwriting somebody else's."""
+    found = await _known(parts, session.id, number)
+    tag = etag(views.state(found))
+    if names(seen, tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    return await _answer(parts, session.id, found, response)
 
 
 @router.patch(
     "/{sessionId}/drafts/{conceptNumber}",
     operation_id="editDraft",
     response_model=DraftAnswer,
-    responses=documented(UNKNOWN_SESSION, UNKNOWN_DRAFT, TOO_LARGE),
+    responses=documented(UNKNOWN_SESSION, UNKNOWN_DRAFT, CHANGED_MEANWHILE) | tagged(),
 )
 async def edit_draft(
-    session: Located,
-    parts: UsedParts,
-    number: Annotated[int, Path(alias="conceptNumber", ge=1, le=100)],
-    asked: EditDraft,
+    session: Located, parts: UsedParts, number: Number, asked: EditDraft, response: Response, seen: IfMatch = None
 ) -> DraftAnswer:
-    """Change the text or the status of a draft; what the session wrote stays beside it."""
-    found = [draft for draft in await parts.drafts.of_session(session.id) if draft["conceptNumber"] == number]
-    changed = (
-        await parts.drafts.edit(found[0]["_id"], _changes(asked, found[0]), parts.database.clock.now())
-        if found
-        else None
-    )
-    if changed is None:
-        raise Problem(UNKNOWN_DRAFT, f"The session {session.id} has no draft {number}.")
-    return views.draft(changed, simulated=await _simulated(parts, session.id))
+    """Change the text or the status of a draft; what the session wrote stays beside it. Repeating it changes nothing.
+
+    Without `If-Match` the last one who writes wins, field by field.
+    """
+    while True:
+        found = await _known(parts, session.id, number)
+        must_match(seen, etag(views.state(found)))
+        changes = _changes(asked, found)
+        if all(found.get(name) == value for name, value in changes.items()):
+            return await _answer(parts, session.id, found, response)
+        now, revision = parts.database.clock.now(), found.get("revision", 0)
+        if changed := await parts.drafts.edit(found["_id"], changes, now, revision):
+            return await _answer(parts, session.id, changed, response)
 
 
 def _changes(asked: EditDraft, draft: Document) -> dict[str, object]:
     changes: dict[str, object] = {}
     if "edited_content" in asked.model_fields_set:
         changes["editedContent"] = asked.edited_content
-        if asked.edited_content is not None and draft["status"] == "DRAFT":
-            changes["status"] = "EDITED"
-    if asked.status is not None:
-        changes["status"] = asked.status
+        if asked.edited_content is not None and draft["status"] == DraftStatus.DRAFT:
+            changes["status"] = DraftStatus.EDITED.value
+    if "status" in asked.model_fields_set:
+        changes["status"] = asked.status.value
     return changes
 
 
-async def _simulated(parts: Parts, session_id: SessionId) -> bool:
-    return await parts.tasks.any_simulated(session_id)
+async def _known(parts: Parts, session_id: SessionId, number: int) -> Document:
+    found = [draft for draft in await parts.drafts.of_session(session_id) if draft["conceptNumber"] == number]
+    if not found:
+        raise Problem(UNKNOWN_DRAFT, f"The session {session_id} has no draft {number}.")
+    return found[0]
+
+
+async def _answer(parts: Parts, session_id: SessionId, draft: Document, response: Response) -> DraftAnswer:
+    response.headers["ETag"] = etag(views.state(draft))
+    return views.draft(draft, simulated=await parts.tasks.any_simulated(session_id))

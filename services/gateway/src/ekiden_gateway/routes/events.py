@@ -6,14 +6,16 @@ from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
+from pydantic import StringConstraints
 from starlette.responses import Response, StreamingResponse
 
 from ekiden.domain.ids import SessionId
 from ekiden.errors import Unreachable
 from ekiden_gateway.access import Located, UsedParts
+from ekiden_gateway.documented import Responses, documented
+from ekiden_gateway.kinds import UNKNOWN_SESSION
 from ekiden_gateway.models.parts import EventList
 from ekiden_gateway.parts import Parts
-from ekiden_gateway.problems import UNKNOWN_SESSION, documented, invalid
 from ekiden_gateway.views import events as views
 from ekiden_gateway.views.session import BASE
 
@@ -23,40 +25,48 @@ POLL_SECONDS = 2.0
 """How long a lost wake-up can go unnoticed."""
 HEARTBEAT_SECONDS = 15.0
 RECONNECT_MS = 1000
-_STREAMED = {200: {"content": {STREAM: {"schema": {"type": "string"}}}, "description": "History, or live when asked"}}
+LastEventId = Annotated[str, StringConstraints(pattern=r"^([0-9]{1,9})?$")]
+"""The id of an event; a browser that has seen none may send an empty one."""
+_STREAMED: Responses = {
+    200: {
+        "description": "The history; live when `Accept` asks for text/event-stream",
+        "content": {
+            STREAM: {
+                "schema": {"type": "string"},
+                "examples": {
+                    "one": {
+                        "value": 'id: 2\nevent: session\ndata: {"id": 2, "status": "EXECUTING", "cause": "Look"}\n\n'
+                    }
+                },
+            }
+        },
+    }
+}
 
 
 @router.get(
     "/{sessionId}/events",
     operation_id="listEvents",
     response_model=EventList,
-    responses={**documented(UNKNOWN_SESSION), **_STREAMED},
+    responses=documented(UNKNOWN_SESSION) | _STREAMED,
 )
 async def events(
     request: Request,
     session: Located,
     parts: UsedParts,
     after: Annotated[int, Query(ge=-1, le=10**9, description="Only what follows this id")] = -1,
-    last_event_id: Annotated[str | None, Header(description="Resumes a stream after it", max_length=20)] = None,
+    last_event_id: Annotated[LastEventId | None, Header(description="Resumes a stream after it")] = None,
 ) -> Response | EventList:
     """List the transitions of a session; with `Accept: text/event-stream` go on live.
 
     The id of an event is the session's version: over a reconnect nothing is lost or repeated.
     """
     if STREAM in request.headers.get("accept", ""):
-        begin = _seen(last_event_id, after)
+        begin = int(last_event_id) if last_event_id else after
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(_stream(parts, session.id, begin), headers=headers, media_type=STREAM)
     history = await parts.sessions.history(session.id, after) or []
     return EventList(events=[views.entry(document) for document in history])
-
-
-def _seen(last_event_id: str | None, after: int) -> int:
-    if not last_event_id:
-        return after
-    if not last_event_id.isdecimal():
-        raise invalid("Last-Event-ID", "is none that a stream sent")
-    return int(last_event_id)
 
 
 async def _stream(parts: Parts, session_id: SessionId, seen: int) -> AsyncIterator[bytes]:

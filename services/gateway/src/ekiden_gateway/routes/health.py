@@ -1,24 +1,35 @@
-"""For probes and for people who look around: alive, ready, metrics, the kinds of problems, a page of links."""
+"""For probes and for people who look around: alive, ready, metrics, a page of links."""
+
+from typing import Any
 
 from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from ekiden.metrics import GATEWAY, TABLE
 from ekiden_gateway.access import UsedParts
-from ekiden_gateway.problems import KINDS, NOT_FOUND, Problem
+from ekiden_gateway.documented import header
+from ekiden_gateway.kinds import UNAVAILABLE
 
 router = APIRouter(tags=["service"])
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Ekiden</title></head>
 <body><h1>Ekiden 駅伝</h1><p>Chain-of-thought sessions, carried from phase to phase.</p>
 <ul>
-<li><a href="/docs">API documentation</a> (<a href="/openapi.json">OpenAPI</a>)</li>
+<li><a href="/docs">API documentation</a></li>
 <li><a href="/api/viral/cot-session/">Sessions</a></li>
 <li><a href="/api/workflows">Workflows</a></li>
 <li><a href="/readyz">Readiness</a></li>
 <li><a href="/metrics">Metrics</a></li>
 </ul></body></html>
 """
+_UNREADY: dict[int | str, dict[str, Any]] = {
+    503: {
+        "description": "What does not work",
+        "headers": {"Retry-After": header("Seconds after which to ask again", {"type": "integer", "minimum": 0})},
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+}
 
 
 @router.get("/", include_in_schema=False)
@@ -32,23 +43,16 @@ async def alive() -> PlainTextResponse:
     return PlainTextResponse("alive\n")
 
 
-@router.get("/readyz", operation_id="isReady", responses={503: {"description": "What does not work, line by line"}})
+@router.get("/readyz", operation_id="isReady", response_class=PlainTextResponse, responses=_UNREADY)
 async def ready(parts: UsedParts) -> PlainTextResponse:
-    """Say whether broker and database really work."""
+    """Say whether broker and database really work; if not, which of them, line by line."""
     wrong = await parts.unready()
-    return PlainTextResponse("\n".join([*(wrong or ["ready"]), ""]), 503 if wrong else 200)
+    if not wrong:
+        return PlainTextResponse("ready\n")
+    return PlainTextResponse("\n".join([*wrong, ""]), 503, {"Retry-After": str(UNAVAILABLE.again_seconds)})
 
 
 @router.get("/metrics", operation_id="getMetrics", response_class=PlainTextResponse)
 async def metrics() -> Response:
     """Metrics for Prometheus."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-@router.get("/problems/{name}", operation_id="explainProblem")
-async def problem(name: str) -> JSONResponse:
-    """Say what a problem's `type` means."""
-    kind = KINDS.get(name)
-    if kind is None:
-        raise Problem(NOT_FOUND, f"There is no problem {name}.")
-    return JSONResponse({"type": kind.type, "title": kind.title, "status": kind.status})
+    return Response(TABLE.exposition(GATEWAY), media_type=CONTENT_TYPE_LATEST)

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Depends, Path
 
 from ekiden.domain.plan import Provider
 from ekiden_gateway.access import Owner, UsedParts, begun, operator
+from ekiden_gateway.documented import documented
+from ekiden_gateway.kinds import FORBIDDEN, UNKNOWN_PROVIDER
 from ekiden_gateway.models.providers import OpenBreaker, ProviderAnswer, ProviderPage
-from ekiden_gateway.problems import FORBIDDEN, UNKNOWN_PROVIDER, Problem, documented
+from ekiden_gateway.problems import Problem
 from ekiden_gateway.views import providers as views
 
 router = APIRouter(prefix="/api/providers", tags=["providers"])

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AwareDatetime
 
 from ekiden.domain.forecast import planned
 from ekiden.domain.session import Status
@@ -12,10 +11,13 @@ from ekiden_gateway import intake
 from ekiden_gateway.access import IdempotencyKey, Located, Owner, UsedParts, begun
 from ekiden_gateway.catalogue import DEFAULT
 from ekiden_gateway.commands import examine, workflow_of
-from ekiden_gateway.listing import Wanted, cursor, read_cursor
+from ekiden_gateway.conditional import UNCHANGED, IfNoneMatch, etag, names
+from ekiden_gateway.documented import documented, with_location
+from ekiden_gateway.kinds import KEY_REUSED, REQUEST_RUNNING, UNKNOWN_SESSION
+from ekiden_gateway.listing import Limit, MetadataFilter, Moment, Wanted, cursor, cursor_parameter, read_cursor
 from ekiden_gateway.models.requests import CreateSession
 from ekiden_gateway.models.sessions import AsyncStatus, CreatedSession, SessionAnswer, SessionPage
-from ekiden_gateway.problems import KEY_REUSED, TOO_LARGE, UNKNOWN_SESSION, documented, invalid
+from ekiden_gateway.problems import invalid
 from ekiden_gateway.views import session as views
 from ekiden_gateway.views import status
 from ekiden_gateway.views.session import BASE
@@ -28,7 +30,7 @@ router = APIRouter(prefix=BASE, tags=["sessions"])
     operation_id="createSession",
     status_code=201,
     response_model=CreatedSession,
-    responses=documented(KEY_REUSED, TOO_LARGE),
+    responses=documented(KEY_REUSED, REQUEST_RUNNING) | with_location(201),
     dependencies=[Depends(begun)],
 )
 async def create(
@@ -36,15 +38,19 @@ async def create(
     parts: UsedParts,
     owner: Owner,
     response: Response,
-    key: IdempotencyKey = None,
+    key: IdempotencyKey,
 ) -> CreatedSession:
-    """Create a session; it waits for `process-async` unless `start` is true."""
+    """Create a session; it waits for `process-async` unless `start` is true.
+
+    The `Idempotency-Key` is stored in the same write as the session: there is one, and each answer is that of the
+    first, also when the session has moved on since.
+    """
     name = asked.workflow or DEFAULT
     workflow = parts.catalogue.workflows.get(name)
     if workflow is None:
         raise invalid("workflow", f"there is no {name!r}; there are {', '.join(sorted(parts.catalogue.workflows))}")
     session = intake.new_session(parts, owner, asked, workflow)
-    known_as = intake.idempotency(key, asked.model_dump(mode="json", by_alias=True))
+    known_as = intake.idempotency(key, asked.model_dump(mode="json", exclude_defaults=True))
     created = await intake.store(parts, session, known_as, start=asked.start)
     response.headers["Location"] = created.url
     return created
@@ -57,13 +63,15 @@ async def page(
     owner: Owner,
     status: Annotated[list[Status] | None, Query(description="One or several statuses")] = None,
     workflow: Annotated[str | None, Query(max_length=100, description="A workflow's name, or one version's id")] = None,
-    created_after: Annotated[AwareDatetime | None, Query(alias="createdAfter")] = None,
-    created_before: Annotated[AwareDatetime | None, Query(alias="createdBefore")] = None,
-    metadata: Annotated[list[str] | None, Query(max_length=10, description="`key:value`, all must match")] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(alias="cursor", max_length=200, description="A page's `nextCursor`")] = None,
+    created_after: Annotated[Moment | None, Query(alias="createdAfter", description="At this time or later")] = None,
+    created_before: Annotated[Moment | None, Query(alias="createdBefore", description="Before this time")] = None,
+    metadata: Annotated[
+        list[MetadataFilter] | None, Query(max_length=10, description="`key:value`, all must match")
+    ] = None,
+    limit: Limit = 20,
+    after: Annotated[str | None, cursor_parameter("session-cursor")] = None,
 ) -> SessionPage:
-    """List your sessions, newest first."""
+    """List your sessions, newest first. All filters that are given must hold; a page's cursor keeps none of them."""
     wanted = Wanted(owner, status or (), workflow, created_after, created_before, metadata or ())
     found = await parts.sessions.page(wanted.filters(), read_cursor(after), limit + 1)
     sessions = [from_document(document) for document in found[:limit]]
@@ -72,10 +80,17 @@ async def page(
 
 
 @router.get(
-    "/{sessionId}", operation_id="getSession", response_model=SessionAnswer, responses=documented(UNKNOWN_SESSION)
+    "/{sessionId}",
+    operation_id="getSession",
+    response_model=SessionAnswer,
+    responses=documented(UNKNOWN_SESSION) | UNCHANGED,
 )
-async def show(session: Located) -> SessionAnswer:
-    """Show a session with everything it found so far."""
+async def show(session: Located, response: Response, seen: IfNoneMatch = None) -> SessionAnswer | Response:
+    """Show a session with everything it found so far; its `ETag` changes with every transition."""
+    tag = etag(views.state(session))
+    if names(seen, tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    response.headers["ETag"] = tag
     return views.whole(session)
 
 

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Path
 
 from ekiden.domain.ids import TaskId
 from ekiden_gateway.access import Located, UsedParts
+from ekiden_gateway.documented import documented
+from ekiden_gateway.kinds import UNKNOWN_SESSION, UNKNOWN_TASK
 from ekiden_gateway.models.parts import TaskAnswer, TaskList
-from ekiden_gateway.problems import UNKNOWN_SESSION, UNKNOWN_TASK, Problem, documented
+from ekiden_gateway.problems import Problem
 from ekiden_gateway.views import tasks as views
 from ekiden_gateway.views.session import BASE
 

@@ -3,8 +3,10 @@
 from fastapi import APIRouter
 
 from ekiden_gateway.access import Owner, UsedParts
+from ekiden_gateway.documented import documented
+from ekiden_gateway.kinds import UNKNOWN_WORKFLOW
 from ekiden_gateway.models.parts import WorkflowAnswer, WorkflowPage
-from ekiden_gateway.problems import UNKNOWN_WORKFLOW, Problem, documented
+from ekiden_gateway.problems import Problem
 from ekiden_gateway.views import workflow as views
 
 router = APIRouter(prefix="/api/workflows", tags=["workflows"])

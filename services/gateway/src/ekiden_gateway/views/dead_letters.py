@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from ekiden.broker.topology import WORK_QUEUES
-from ekiden.log import mask
+from ekiden.masking import masked
 from ekiden_gateway.models.dead_letters import DeadLetterAnswer, DeadLetterWhole
 
 Document = Mapping[str, Any]
@@ -26,16 +26,6 @@ def not_replayable(document: Document) -> str | None:
     if document["queue"] not in WORK_QUEUES:
         return f"it came from {document['queue'] or 'nobody knows where'}, which is no work queue"
     return None
-
-
-def masked(value: object) -> object:
-    """Hide secrets at any depth, by the name of a field and by the look of a text."""
-    if isinstance(value, dict):
-        hidden = mask(None, "", dict(cast("Mapping[str, Any]", value)))
-        return {name: masked(inner) for name, inner in hidden.items()}
-    if isinstance(value, list):
-        return [masked(inner) for inner in cast("list[object]", value)]
-    return mask(None, "", {"text": value})["text"]
 
 
 def _fields(document: Document) -> dict[str, object]:

@@ -9,11 +9,17 @@ from ekiden_gateway.models.parts import DraftAnswer, DraftList
 Document = Mapping[str, Any]
 
 
+def state(document: Document) -> str:
+    """Names what `draft` shows."""
+    return f"g{document['generation']}.{document.get('revision', 0)}"
+
+
 def draft(document: Document, *, simulated: bool) -> DraftAnswer:
     own = {
         "conceptNumber": document["conceptNumber"],
         "status": document["status"],
         "editedContent": document.get("editedContent"),
+        "revision": document.get("revision", 0),
         "flags": document.get("flags", []),
         "simulated": simulated,
         "createdAt": document["createdAt"],
@@ -26,7 +32,7 @@ def drafts(session: Session, documents: Sequence[Document], *, simulated: bool) 
     """The newest drafts there are; a session that is under way again still has those of its last completion."""
     return DraftList(
         session_id=session.id,
-        status=session.status.value,
+        status=session.status,
         drafts=[draft(document, simulated=simulated) for document in documents],
         total_drafts=len(documents),
         created_at=session.created_at,

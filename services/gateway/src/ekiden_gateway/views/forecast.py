@@ -54,10 +54,10 @@ def dry_run(decision: Decision, found: Forecast) -> DryRunAnswer:
     return DryRunAnswer(
         session_id=after.id,
         would_change=decision.verdict is Verdict.MOVED,
-        status=after.status.value,
+        status=after.status,
         waiting_reason=after.waiting_reason,
         phase=after.position.phase if after.position else None,
-        step=after.position.step.value if after.position else None,
+        step=after.position.step if after.position else None,
         forecast=forecast(found),
     )
 
@@ -102,7 +102,7 @@ def conflict(session: Session, why: str, diagnosis: Diagnosis) -> tuple[str, dic
     ways = [available(session, action) for action in diagnosis.actions if action.verb in ROUTES]
     helps = f" What helps: {ways[0].method} {ways[0].url} ({ways[0].action})." if ways else ""
     members: dict[str, object] = {
-        "sessionStatus": session.status.value,
+        "sessionStatus": session.status,
         "waitingReason": session.waiting_reason,
         "whatWorks": [
             way.model_dump(by_alias=True, include={"action", "method", "url", "description"}) for way in ways

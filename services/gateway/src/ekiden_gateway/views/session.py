@@ -12,10 +12,10 @@ def session_url(session_id: str) -> str:
     return f"{BASE}/{session_id}"
 
 
-def created(session: Session, status: str) -> model.CreatedSession:
+def created(session: Session) -> model.CreatedSession:
     return model.CreatedSession(
         session_id=session.id,
-        status=status,
+        status=session.status,
         workflow=session.workflow,
         language=session.language,
         input=dict(session.input),
@@ -49,13 +49,19 @@ def command(session: Session, *, changed: bool) -> model.CommandAnswer:
     return model.CommandAnswer(
         session_id=session.id,
         phase=session.position.phase if session.position else None,
-        step=session.position.step.value if session.position else None,
+        step=session.position.step if session.position else None,
         task_ids=list(session.waits_for),
-        status=session.status.value,
+        status=session.status,
         waiting_reason=session.waiting_reason,
         changed=changed,
         parent=session.parent,
     )
+
+
+def state(session: Session) -> str:
+    """Names what `whole` shows. With its time: out of a backup the same version may come a second time."""
+    moved = session.moved_at or session.created_at
+    return f"{session.version}-{int(moved.timestamp() * 1000)}"
 
 
 def cost(money: Money) -> model.Cost:
@@ -78,14 +84,14 @@ def completed_at(session: Session) -> object:
 def _summary(session: Session) -> dict[str, object]:
     return {
         "session_id": session.id,
-        "status": session.status.value,
+        "status": session.status,
         "waiting_reason": session.waiting_reason,
         "workflow": session.workflow,
         "language": session.language,
         "input": dict(session.input),
         "metadata": dict(session.metadata),
         "current_phase": session.position.phase if session.position else None,
-        "current_step": session.position.step.value if session.position else None,
+        "current_step": session.position.step if session.position else None,
         "cost": cost(session.money),
         "parent": session.parent,
         "failure": failure(session.failure),
@@ -103,7 +109,7 @@ def _steps(session: Session) -> list[model.StepAnswer]:
     return [
         model.StepAnswer(
             phase=Position.parse(key).phase,
-            step=Position.parse(key).step.value,
+            step=Position.parse(key).step,
             generation=session.steps[key].generation,
             task_ids=list(session.steps[key].tasks),
             missing=list(session.steps[key].missing),

@@ -48,10 +48,10 @@ def async_status(
 def _session(session: Session) -> model.StatusSession:
     return model.StatusSession(
         id=session.id,
-        status=session.status.value,
+        status=session.status,
         waiting_reason=session.waiting_reason,
         current_phase=session.position.phase if session.position else None,
-        current_step=session.position.step.value if session.position else None,
+        current_step=session.position.step if session.position else None,
         workflow=session.workflow,
         version=session.version,
         retry_count=session.retry_count,
@@ -86,11 +86,11 @@ def _phase(session: Session, number: int, workflow: Workflow) -> model.PhaseStat
     )
 
 
-def _phase_status(session: Session, number: int) -> str:
+def _phase_status(session: Session, number: int) -> Status:
     here = session.position.phase if session.position else 0
     if number < here:
-        return Status.COMPLETED.value
-    return session.status.value if number == here else Status.PENDING.value
+        return Status.COMPLETED
+    return session.status if number == here else Status.PENDING
 
 
 def _progress(session: Session, workflow: Workflow, medians: Medians) -> model.Progress:

@@ -7,10 +7,13 @@ from ekiden.domain.messages import TaskStatus
 from ekiden.domain.plan import Provider
 from ekiden_gateway.models import parts as model
 from ekiden_gateway.models.sessions import TaskBrief, TaskCounts
-from ekiden_gateway.models.wire import usd
+from ekiden_gateway.models.wire import TaskType, usd
 
 Document = Mapping[str, Any]
-TYPES: Mapping[Provider, str] = {Provider.GPT: "GPT_COMPLETION", Provider.PERPLEXITY: "PERPLEXITY_SEARCH"}
+TYPES: Mapping[Provider, TaskType] = {
+    Provider.GPT: TaskType.GPT_COMPLETION,
+    Provider.PERPLEXITY: TaskType.PERPLEXITY_SEARCH,
+}
 
 
 def task(document: Document) -> model.TaskAnswer:

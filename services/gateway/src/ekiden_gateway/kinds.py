@@ -1,0 +1,179 @@
+"""The kinds of problems: one row each, from which answers, the OpenAPI document and `docs/problems.md` are made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem: its type is the stable path `/problems/<name>`.
+
+    `meaning` says when it is answered, `remedy` what helps. `again_seconds` is the `Retry-After` of one that passes.
+    """
+
+    name: str
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+    again_seconds: int | None = None
+
+    @property
+    def type(self) -> str:
+        return f"/problems/{self.name}"
+
+
+UNAUTHENTICATED = Kind(
+    "unauthenticated",
+    401,
+    "An API key is needed",
+    "The gateway has keys, and the request came with none of them.",
+    "Send a key as `Authorization: Bearer …` or as `X-API-Key`.",
+)
+FORBIDDEN = Kind(
+    "forbidden",
+    403,
+    "The API key may not do this",
+    "The key is known, and lacks the scope: `read` to look, `write` to change, `admin` for what concerns all owners.",
+    "Use a key that has the scope which `detail` names.",
+)
+UNKNOWN_SESSION = Kind(
+    "unknown-session",
+    404,
+    "There is no such session",
+    "No session of that id belongs to the caller. Another key's session is as unknown as none.",
+    "Take the `sessionId` from the answer of `create`, or from the list of sessions.",
+)
+UNKNOWN_TASK = Kind(
+    "unknown-task",
+    404,
+    "The session has no such task",
+    "The session is there, and no task of that id is in its ledger.",
+    "Take the id from the session's list of tasks, or from `asyncTasks` of its status.",
+)
+UNKNOWN_DRAFT = Kind(
+    "unknown-draft",
+    404,
+    "The session has no such draft",
+    "The session has no draft of that concept number; before it has completed it has none at all.",
+    "List the drafts. If there are none, wait until the session is COMPLETED.",
+)
+UNKNOWN_WORKFLOW = Kind(
+    "unknown-workflow",
+    404,
+    "There is no such workflow",
+    "The gateway has read no workflow of that name.",
+    "List the workflows. One of your own is read from `EKIDEN_WORKFLOWS_DIR` when the gateway starts.",
+)
+UNKNOWN_PROVIDER = Kind(
+    "unknown-provider",
+    404,
+    "There is no such provider",
+    "Only `gpt` and `perplexity` are providers.",
+    "List the providers.",
+)
+UNKNOWN_DEAD_LETTER = Kind(
+    "unknown-dead-letter",
+    404,
+    "There is no such dead letter",
+    "It was dropped, or forgotten some time after it was replayed, or never was.",
+    "List the dead letters.",
+)
+NOT_FOUND = Kind(
+    "not-found",
+    404,
+    "There is nothing at this address",
+    "The path is none of the API's.",
+    "`/docs` lists all addresses; `/openapi.json` is the same for programs.",
+)
+METHOD_NOT_ALLOWED = Kind(
+    "method-not-allowed",
+    405,
+    "This address does not take this method",
+    "The path is right, and the method is not.",
+    "Use one of the methods in the `Allow` header.",
+)
+CONFLICT = Kind(
+    "conflicting-state",
+    409,
+    "The session's state does not allow this",
+    "The command makes no sense where the session stands. Nothing was changed. `sessionStatus` and `waitingReason` say "
+    "where that is.",
+    "Say one of `whatWorks`: each entry has the method and the address, and the likeliest is the first.",
+)
+REQUEST_RUNNING = Kind(
+    "request-running",
+    409,
+    "A request of this Idempotency-Key is still being answered",
+    "Requests of one key are answered one after the other, and the one before this has not been answered for seconds.",
+    "Send the same request again after `Retry-After`: it gets the answer of the first.",
+    again_seconds=2,
+)
+NOT_REPLAYABLE = Kind(
+    "not-replayable",
+    409,
+    "The dead letter cannot be replayed",
+    "It came from no work queue, only the beginning of its body was kept, or somebody replays it at this moment.",
+    "`detail` says which. What a session waits for is sent again by its own `recover`.",
+)
+SESSION_TOO_LARGE = Kind(
+    "session-too-large",
+    409,
+    "The session cannot grow any more",
+    "The session's document would outgrow 8 MiB. Nothing was changed.",
+    "Begin a new one: `recover` with `restart_session` takes over its input.",
+)
+CHANGED_MEANWHILE = Kind(
+    "changed-meanwhile",
+    412,
+    "It was changed by somebody else",
+    "The request had an `If-Match`, and what it names is not the present state. Nothing was changed.",
+    "Get it again, look at what has changed, and send your change with the new `ETag`.",
+)
+TOO_LARGE = Kind(
+    "body-too-large",
+    413,
+    "The body is larger than 256 KiB",
+    "The limit holds for every request, whether it tells its length or not.",
+    "Send less: 20 items, a draft of 50,000 characters and 50 metadata entries all fit.",
+)
+INVALID = Kind(
+    "invalid-request",
+    422,
+    "The request is malformed",
+    "A field, a parameter or a header is missing, unknown, of the wrong type or out of range, or the body is no JSON.",
+    "`errors` names every mistake with its field.",
+)
+KEY_REUSED = Kind(
+    "idempotency-key-reused",
+    422,
+    "The Idempotency-Key belongs to another request",
+    "The key was given to a request with another body before.",
+    "A new request needs a new key; the same request must be repeated as it was.",
+)
+INTERNAL = Kind(
+    "internal-error",
+    500,
+    "The gateway has a bug",
+    "An error that nobody has foreseen. What was asked may or may not have been stored.",
+    "Look for the `requestId` in the gateway's log, and report it.",
+)
+UNAVAILABLE = Kind(
+    "unavailable",
+    503,
+    "The database does not answer",
+    "Nothing is promised that is not known to be stored. While only the broker is away this is not answered: what is "
+    "stored is sent later.",
+    "Ask again after `Retry-After`, with the same `Idempotency-Key` where there is one: it is done once.",
+    again_seconds=2,
+)
+BROKER_AWAY = Kind(
+    "broker-away",
+    503,
+    "The broker does not answer",
+    "A dead letter can only be replayed into a broker that answers. Nothing was sent or marked.",
+    "Ask again after `Retry-After`.",
+    again_seconds=2,
+)
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in list(globals().values()) if isinstance(kind, Kind)}

@@ -1,0 +1,108 @@
+"""What Schemathesis cannot make up: sessions in every state, their tasks and drafts, dead letters, cursors.
+
+It loads this module into its own process. `CONFORMANCE_YARD` names a file with the gateway's address and key, and with
+what there is; `CONFORMANCE_TALLY` one to write how often each operation gave each status.
+"""
+
+import atexit
+import json
+import os
+import random
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import schemathesis
+from hypothesis import strategies as st
+
+from ekiden_gateway.listing import cursor_at
+from ekiden_gateway.views.session import BASE
+
+YARD: dict[str, Any] = json.loads(Path(os.environ["CONFORMANCE_YARD"]).read_text())
+TALLY: Counter[str] = Counter()
+STRANGERS = 0.15
+"""The share of calls that keep the id they were made up with, and find nobody."""
+ROADS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "pending": ({}, []),
+    "active": ({"start": True}, []),
+    "approval": ({"start": True, "pauseBefore": ["1.THINK"]}, []),
+    "budget": ({"start": True, "budgetUsd": 0.000001}, []),
+    "paused": ({"start": True}, ["pause"]),
+    "cancelled": ({}, ["cancel"]),
+}
+"""How to come to a state that no worker is needed for: what to create, and what to say then."""
+
+_dice = random.Random(0)
+_gateway = httpx.Client(base_url=YARD["url"], headers={"X-API-Key": YARD["key"]}, timeout=60, trust_env=False)
+
+
+def session(state: str) -> str:
+    if state in YARD["sessions"]:
+        return _dice.choice(YARD["sessions"][state])
+    wish, words = ROADS[state]
+    created = _gateway.post(f"{BASE}/create", json={"theme": "conformance", **YARD["wish"], **wish})
+    session_id: str = created.raise_for_status().json()["sessionId"]
+    for word in words:
+        _gateway.post(f"{BASE}/{session_id}/{word}").raise_for_status()
+    return session_id
+
+
+@schemathesis.hook
+def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
+    if "Idempotency-Key" in case.headers and len(str(case.headers["Idempotency-Key"])) <= 200:
+        case.headers["Idempotency-Key"] += uuid4().hex  # a client's part: a new request has a new key
+    if "If-Match" in case.headers and _dice.random() < 0.5:
+        case.headers["If-Match"] = "*"  # whatever the draft is now
+    places = case.path_parameters
+    if not places or case.meta is None or case.meta.phase.name.value == "stateful" or _dice.random() < STRANGERS:
+        return
+    if "sessionId" in places:
+        _locate(case, places)
+    if "letterId" in places:
+        places["letterId"] = _dice.choice(YARD["letters"])
+    if "name" in places:
+        places["name"] = _dice.choice(["viral-content", "not-found"])
+    if "provider" in places:
+        places["provider"] = _dice.choice(["gpt", "perplexity"])
+
+
+def _locate(case: schemathesis.Case[Any], places: Any) -> None:
+    if "conceptNumber" in places or "taskId" in places:
+        places["sessionId"] = session("completed")
+    else:
+        places["sessionId"] = session(_dice.choice([*ROADS, *YARD["sessions"]]))
+    if "conceptNumber" in places:
+        places["conceptNumber"] = 1
+    first_task = f"{places['sessionId']}.1T.g1.0"
+    if "taskId" in places:
+        places["taskId"] = first_task
+    if isinstance(case.body, dict) and isinstance(case.body.get("taskId"), str):
+        case.body["taskId"] = first_task
+
+
+@schemathesis.hook
+def after_call(
+    context: schemathesis.HookContext, case: schemathesis.Case[Any], response: schemathesis.Response
+) -> None:
+    operation = case.operation.definition.raw.get("operationId", case.operation.label)
+    if operation == "openBreaker" and response.status_code == 200:
+        _gateway.post(f"/api/providers/{case.path_parameters['provider']}/close").raise_for_status()
+    asked = str(response.request.method).lower() == case.operation.method
+    TALLY[f"{operation} {response.status_code if asked else 'another method'}"] += 1
+
+
+@atexit.register
+def _write_tally() -> None:
+    Path(os.environ["CONFORMANCE_TALLY"]).write_text(json.dumps(TALLY, indent=1, sort_keys=True))
+
+
+def _cursors(kind: str) -> st.SearchStrategy[str]:
+    moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - as it asks
+    return st.builds(lambda moment, last: cursor_at(moment, f"{kind}_{last.hex}"), moments, st.uuids())
+
+
+schemathesis.openapi.format("session-cursor", _cursors("ses"))
+schemathesis.openapi.format("dead-letter-cursor", _cursors("dl"))
