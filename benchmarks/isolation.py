@@ -28,6 +28,7 @@ import httpx
 from aio_pika.abc import AbstractIncomingMessage
 from pymongo import AsyncMongoClient
 
+from benchmarks.meter import Meter
 from ekiden.broker.topology import COMMANDS
 from ekiden.worker.polling import FIRST_PART, NEXT_PART
 from ekiden_native import Stack
@@ -63,34 +64,6 @@ class Handoffs:
             for earlier, later in pairwise(chain)
             if later["_id"] in self.told and earlier.get("finishedAt")
         ]
-
-
-@dataclass(frozen=True)
-class Used:
-    """What a process used over a stretch of time."""
-
-    mib: float
-    """The most memory it held: resident set, MiB."""
-    core: float
-    """Share of one core."""
-
-
-class Meter:
-    """Memory and processor time of one process, from /proc."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self._began, self._seconds = time.monotonic(), self._cpu()
-        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the high-water mark begins here
-
-    def read(self) -> Used:
-        status = Path(f"/proc/{self._pid}/status").read_text()
-        peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-        return Used(peak / 1024, (self._cpu() - self._seconds) / (time.monotonic() - self._began))
-
-    def _cpu(self) -> float:
-        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -198,7 +171,7 @@ async def measure(pairs: int, searches: int) -> list[Mapping[str, float]]:
             for _ in range(pairs):
                 alone = await made.chain(MEASURED_SECONDS)
                 ids = await made.begin_searches(searches)
-                meter, began_with = Meter(made.stack.pid("perplexity-worker")), await made.in_flight()
+                meter, began_with = Meter.of(made.stack.pid("perplexity-worker")), await made.in_flight()
                 beside = await made.chain(MEASURED_SECONDS)
                 ended_with = await made.in_flight()
                 for session_id in ids:

@@ -305,15 +305,25 @@ class Arena:
         (versions,) = await self.until(moving_now, "the database answers")
         assert versions, "something is under way"
 
-        async def moved() -> bool:
-            now = self.database["sessions"].find({"_id": {"$in": list(versions)}}, {"version": 1})
-            newer = [row["version"] > versions[row["_id"]] async for row in now]
-            return all(newer) if all_of_them else any(newer)
+        still = set(versions)
 
-        await self.until(moved, "work goes on")
+        async def moved() -> bool:
+            now = await self.database["sessions"].find({"_id": {"$in": list(versions)}}, {"version": 1}).to_list()
+            still.difference_update(row["_id"] for row in now if row["version"] > versions[row["_id"]])
+            return not still if all_of_them else len(still) < len(versions)
+
+        try:
+            await self.until(moved, "work goes on")
+        except AssertionError as error:
+            raise AssertionError("\n".join([str(error), *[await self.ails(session) for session in still]])) from None
         seconds = time.monotonic() - since
         self.part.went_on_after(seconds)
         return seconds
+
+    async def ails(self, session_id: str) -> str:
+        """What the doctor says of a session."""
+        health = (await self.api.get(f"{SESSIONS}/{session_id}/recover")).json()["health"]
+        return f"{session_id}: {health}"
 
     # The oracle
 

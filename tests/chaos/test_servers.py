@@ -75,6 +75,22 @@ async def test_under_load_a_server_may_be_away_and_nothing_is_lost(arena: Arena,
     await asyncio.to_thread(arena.stack.wait_ready, server)
 
 
+@pytest.mark.long
+async def test_the_broker_may_be_restarted_again_and_again_while_calls_begin(arena: Arena) -> None:
+    """An orderly stop cuts off workers between claim and acknowledgement; nothing may wait there for ever."""
+    ids: list[str] = []
+    for _ in range(6):
+        ids += await arena.start_many(f"restarted {time.monotonic_ns()}", 20, budgetUsd=5)
+        assert await arena.suffer(Outage("rabbitmq", 2.0))
+        await asyncio.to_thread(arena.stack.wait_port, "rabbitmq")
+        assert await arena.went_on(ids, time.monotonic()) <= TAKEN_UP_SECONDS
+
+    verdict = await arena.judge(await arena.until_ended(ids, 200, deciding=True))
+
+    assert verdict.resends == 0
+    await asyncio.to_thread(arena.stack.wait_ready, "rabbitmq")
+
+
 async def ask_while(arena: Arena, session_id: str) -> None:
     """What is not stored is never said to be: without a database 503 with Retry-After, and nothing else."""
     while True:

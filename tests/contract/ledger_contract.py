@@ -7,7 +7,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Protocol
@@ -25,6 +25,7 @@ from ekiden.worker.ledger import Claim, Completed, Ended, Ledger, Saved, Usage
 ASK, RESEND = UnknownOutcome.ASK, UnknownOutcome.RESEND
 CAP = Micros(50_000)
 LEASE_OVER = 8.5
+PLACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 DIFFICULT: Mapping[str, object] = {
     "$ref": "#/$defs/topic",
     "a.b": {"$set": {"$literal": "$$NOW"}},
@@ -215,6 +216,19 @@ class LedgerContract:
         assert not view.to_announce
         assert (claim.epoch, claim.submission, claim.attempt, claim.run_id) == (1, 1, 1, None)
         assert (claim.policy, claim.cap, claim.request) == (ASK, CAP, {"user": DIFFICULT})
+
+    async def test_every_claim_knows_where_in_a_trace_its_task_was_ordered(self, lab: LedgerLab) -> None:
+        ordered, untraced = replace(lab.new(), traceparent=PLACE), lab.new()
+        await lab.tasks.create([ordered, untraced])
+
+        first = await claimed(lab.worker("one"), ordered.name.id)
+        assert await lab.worker("one").submitted(first, "run_$t")
+        await lab.later(LEASE_OVER)
+        await lab.free()
+        taken_over = await claimed(lab.worker("two"), ordered.name.id)
+
+        assert (first.traceparent, taken_over.traceparent) == (PLACE, PLACE)
+        assert (await claimed(lab.worker("one"), untraced.name.id)).traceparent == ""
 
     async def test_a_task_nobody_created_is_not_claimed(self, lab: LedgerLab) -> None:
         assert await lab.worker().claim(lab.new().name.id) is None

@@ -749,7 +749,7 @@ async def test_an_unknown_outcome_is_counted_once(policy: UnknownOutcome, retrie
             await made.until(lambda: made.runtime.in_flight == 0)
 
         assert counters.moved() == (1, retries, 0)
-        assert [log["at_risk"] for log in logs if log["event"] == "outcome_unknown"] == [CAP] * (1 - retries)
+        assert [log["at_risk"] for log in logs if log["event"] == "outcome_left_unknown"] == [CAP] * (1 - retries)
 
 
 @pytest.mark.parametrize("policy", list(UnknownOutcome))
@@ -768,7 +768,7 @@ async def test_a_doubt_of_a_worker_that_was_replaced_is_not_counted_again(policy
             await made.until(lambda: made.runtime.in_flight == 0)
 
         assert counters.moved() == (0, 0, 0)
-        assert "outcome_unknown" not in [log["event"] for log in logs]
+        assert "outcome_left_unknown" not in [log["event"] for log in logs]
 
 
 @pytest.mark.parametrize(("failed", "cost"), [(False, 100), (True, 5)])
@@ -815,7 +815,7 @@ async def test_an_answer_above_its_cap_is_booked_as_it_is_and_counted(billed: in
 
         assert made.record(task)["billed"] == billed
         assert above_cap(Provider.GPT) - before == counted
-        assert [log["event"] for log in logs].count("call_above_cap") == counted
+        assert [log["event"] for log in logs].count("cap_exceeded") == counted
 
 
 async def test_a_failed_run_above_its_cap_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

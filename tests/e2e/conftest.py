@@ -13,9 +13,9 @@ from ekiden_native.stack import SETTINGS
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack of its own, with one process of each service; `stack.env` has its addresses."""
+    """A stack of its own, with one process of each service and Prometheus; `stack.env` has its addresses."""
     env = {"EKIDEN_LOG_LEVEL": "info", **own_ports()}
-    stack = Stack(tmp_path_factory.mktemp("stack"), env=env, simulate=True)
+    stack = Stack(tmp_path_factory.mktemp("stack"), env=env, simulate=True, prometheus=True)
     try:
         stack.up(timeout=90)
         yield stack

@@ -203,6 +203,7 @@ class FakeTasks:
             "bookedAt": None,
             "cancelRequested": False,
             "buying": False,
+            "traceparent": task.traceparent,
         }
 
 
@@ -436,6 +437,7 @@ def _claim(record: Record, now: datetime) -> Claim:
         hint=record.get("hint", ""),
         run_age_seconds=(now - sent).total_seconds() if run_id is not None else 0.0,
         claimed_at=time.monotonic(),
+        traceparent=record["traceparent"],
     )
 
 

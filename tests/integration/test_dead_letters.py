@@ -356,7 +356,7 @@ async def test_the_gauge_counts_what_is_kept_and_what_is_still_queued(infra: Inf
             await channel.default_exchange.publish(Message(b"", delivery_mode=2), topology.DEAD_LETTERS)
 
         states = ProviderStates(database)
-        await Gauges(SessionStore(database), TaskStore(database), states, store, queues).measure()
+        await Gauges(SessionStore(database), TaskStore(database), states, store, queues, database.clock).measure()
 
         assert DEAD_LETTERS._value.get() == 4
         await (await channel.get_queue(topology.DEAD_LETTERS)).purge()
@@ -370,9 +370,8 @@ async def test_an_open_breaker_is_measured_though_no_worker_runs(infra: Infra) -
     queues, gauge = QueueDepth(infra.amqp_url), BREAKER_OPEN.labels(provider=Provider.PERPLEXITY)
     await queues.connect()
     async with empty_queues(infra):
-        gauges = Gauges(
-            SessionStore(database), TaskStore(database), ProviderStates(database), DeadLetterStore(database), queues
-        )
+        states, letters = ProviderStates(database), DeadLetterStore(database)
+        gauges = Gauges(SessionStore(database), TaskStore(database), states, letters, queues, database.clock)
         await Breakers(database).open(Provider.PERPLEXITY, "a test")
         await gauges.measure()
         assert gauge._value.get() == 1

@@ -10,6 +10,7 @@ import pytest
 
 from ekiden.domain.ids import Micros, TaskId
 from ekiden.domain.plan import Provider
+from ekiden.restore import AfterRestore
 from ekiden.store.database import Database
 from ekiden.store.ledger import MongoLedger
 from ekiden.store.tasks import TaskStore
@@ -190,6 +191,92 @@ async def test_only_asking_what_a_word_would_do_changes_nothing(site: Site) -> N
     body = {"action": "resolve", "taskId": tasks[0], "decision": "give_up", "dryRun": True}
     assert (await site.post(session_id, "recover", body, expect=200))["status"] == "INTEGRATING"
     assert await site.get(session_id, "/events") == before
+
+
+# ── all of a session at once ─────────────────────────────────────────────────────────────────────────────
+
+RESEND_ALL = {"action": "resolve_all", "decision": "resend"}
+
+
+async def restored(site: Site) -> tuple[str, list[str]]:
+    """A session that came out of a backup in which it was searching; the run of its first search is on record."""
+    await site.database.journaled("tasks").delete_many({"provider": "perplexity"})  # nothing comes from the cache
+    session_id = await site.create(start=True)
+    tasks = (await site.step(session_id))["taskIds"]
+    ledger, claim = await site.claim(tasks[0])
+    await ledger.submitted(claim, "run_1")
+    await AfterRestore(site.database).turn()
+    await site.post(session_id, "continue-async", {"taskId": tasks[0]})
+    assert (await site.get(session_id))["waitingReason"] == "outcome_unknown"
+    return session_id, tasks
+
+
+async def by_status(site: Site, session_id: str) -> dict[str, str]:
+    found = (await site.get(session_id, "/tasks"))["tasks"]
+    return {task["id"].split(".", 1)[1]: task["status"] for task in found if ".1E." in task["id"]}
+
+
+async def test_resending_all_collects_the_run_on_record_and_orders_the_others_again(site: Site) -> None:
+    session_id, _ = await restored(site)
+    assert (await site.post(session_id, "recover", RESEND_ALL))["status"] == "EXECUTING"
+    assert await by_status(site, session_id) == {
+        "1E.g1.0": "SUBMITTED",
+        "1E.g1.1": "FAILED",
+        "1E.g1.2": "FAILED",
+        "1E.g2.1": "QUEUED",
+        "1E.g2.2": "QUEUED",
+    }
+
+
+async def test_said_twice_it_is_done_once(site: Site) -> None:
+    session_id, _ = await restored(site)
+    key = uuid4().hex
+    for _ in range(2):
+        assert (await said(site, session_id, "recover", RESEND_ALL, key=key)).status_code == 202
+    before = await by_status(site, session_id)
+    assert (await site.post(session_id, "recover", RESEND_ALL))["changed"] is False
+    assert await by_status(site, session_id) == before
+
+
+async def test_what_it_would_do_is_told_beforehand(site: Site) -> None:
+    session_id, _ = await restored(site)
+    before = await site.get(session_id, "/events")
+    would = await site.post(session_id, "recover", RESEND_ALL | {"dryRun": True}, expect=200)
+    assert would["forecast"]["tasks"] == [f"{session_id}.1E.g2.1", f"{session_id}.1E.g2.2"]
+    assert would["forecast"]["now"]["atMostUsd"] == pytest.approx(2 * 0.05)
+    assert await site.get(session_id, "/events") == before
+    assert await by_status(site, session_id) == dict.fromkeys(("1E.g1.0", "1E.g1.1", "1E.g1.2"), "OUTCOME_UNKNOWN")
+
+
+async def test_giving_all_up_buys_nothing(site: Site) -> None:
+    session_id, _ = await restored(site)
+    answer = await site.post(session_id, "recover", {"action": "resolve_all", "decision": "give_up"})
+    assert answer["status"] == "FAILED"
+    assert set((await by_status(site, session_id)).values()) == {"FAILED"}
+
+
+async def test_the_run_on_record_is_attached_without_naming_it(site: Site) -> None:
+    session_id, tasks = await restored(site)
+    await site.post(session_id, "recover", {"action": "resolve", "taskId": tasks[0], "decision": "attach"})
+    shown = await site.get(session_id, f"/tasks/{tasks[0]}")
+    assert (shown["status"], shown["runId"]) == ("SUBMITTED", "run_1")
+
+
+async def test_a_session_trusted_before_it_comes_to_its_searches_buys_them_as_any_other(site: Site) -> None:
+    session_id = await site.create(start=True)
+    await AfterRestore(site.database).turn()
+    assert (await site.post(session_id, "recover", RESEND_ALL | {"dryRun": True}, expect=200))["wouldChange"] is True
+    assert (await site.post(session_id, "recover", RESEND_ALL))["changed"] is True
+    await site.step(session_id)
+    assert set((await by_status(site, session_id)).values()) == {"QUEUED"}
+
+
+async def test_the_doctor_says_that_a_session_was_restored_and_what_ends_the_doubt(site: Site) -> None:
+    session_id, tasks = await restored(site)
+    health = (await site.get(session_id, "/recover"))["health"]
+    assert any("resolve_all" in advice for advice in health["recommendations"])
+    assert any("run_1" in issue for issue in health["issues"])
+    assert health["atRiskUsd"] == pytest.approx(len(tasks) * 0.05)
 
 
 # ── evidence ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -159,9 +159,11 @@ def stack(
     tmp_path_factory: pytest.TempPathFactory, stand_in: dict[str, Program], occupied_usual_ports: None
 ) -> Iterator[Stack]:
     state = tmp_path_factory.mktemp("a-state-directory-whose-name-is-too-long-for-the-path-of-a-unix-socket" * 2)
-    stack = Stack(state, services={"stand-in": 1}, programs=stand_in, env={"EKIDEN_LOG_LEVEL": "warning"})
+    env = {"EKIDEN_LOG_LEVEL": "warning"}
+    stack = Stack(state, services={"stand-in": 1}, programs=stand_in, env=env, prometheus=True)
     try:
         stack.up()
+        stack.wait_ready("prometheus")
         yield stack
     finally:
         stack.down(wipe=True)
@@ -181,12 +183,13 @@ def test_pid_files_name_the_processes_that_work(stack: Stack) -> None:
     assert comm(stack.pid("mongod")) == "mongod"
     assert comm(stack.pid("epmd")) == "epmd"
     assert comm(stack.pid("stand-in")).startswith("python")
+    assert comm(stack.pid("prometheus")) == "prometheus"
 
 
 def test_ps_knows_every_process(stack: Stack) -> None:
     rows = {f"{row['service']}-{row['n']}": row for row in stack.ps()}
 
-    assert rows.keys() == {"epmd-1", "rabbitmq-1", "mongod-1", "stand-in-1"}
+    assert rows.keys() == {"epmd-1", "rabbitmq-1", "mongod-1", "prometheus-1", "stand-in-1"}
     assert all(row["state"] == "ready" for row in rows.values())
     assert all(row["pid"] == stack.pid(row["service"]) for row in rows.values())
 

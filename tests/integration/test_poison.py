@@ -61,7 +61,7 @@ POISON: dict[str, tuple[Callable[[str], bytes], str, str]] = {
     "crashes its handler": (lambda queue: message(queue, CRASHING), "handler_crashed", "ZeroDivisionError: a bug"),
     "a little too long": (lambda _queue: b" " * (LARGEST_BODY_BYTES + 1), "oversized", "65537 bytes"),
     "a megabyte": (lambda _queue: b" " * 1_000_000, "oversized", "1000000 bytes"),
-    "twenty megabytes": (lambda _queue: b"x" * 20_000_000, "oversized", "20000000 bytes"),
+    "as long as RabbitMQ 4 takes": (lambda _queue: b"x" * 16_777_216, "oversized", "16777216 bytes"),
 }
 
 

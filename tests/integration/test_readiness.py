@@ -100,7 +100,7 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def serving(service: OneQueue) -> AsyncGenerator[Site]:
-    async with await asyncio.start_server(Health(service).answer, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(Health(service, "orchestrator").answer, "127.0.0.1", 0) as server:
         try:
             yield Site(service, server.sockets[0].getsockname()[1])
         finally:

@@ -477,7 +477,7 @@ async def test_a_session_that_cannot_be_read_is_named_and_holds_up_no_other(site
     for repair in (site.pass_once, site.sweep):
         with capture_logs() as logs:
             await repair()
-        assert [entry["session_id"] for entry in logs if entry["event"] == "session_unreadable"] == [broken]
+        assert [entry["session_id"] for entry in logs if entry["event"] == "session_not_read"] == [broken]
     assert await site.announced(GPT) == 1
 
 

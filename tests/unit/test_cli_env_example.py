@@ -6,7 +6,7 @@ from pathlib import Path
 from ekiden.settings import KNOWN, unknown_names
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
-INTERNAL = re.compile(r"EKIDEN_(CRASH_.*|METRICS_TARGETS)")
+INTERNAL = re.compile(r"EKIDEN_(CRASH_.*|METRICS_TARGETS|PROMETHEUS_URL)")
 """For fault runs, and for tools that read stack.env."""
 
 

@@ -14,7 +14,8 @@ def all_free(_port: int) -> bool:
 
 
 def test_the_usual_ports_are_taken_where_they_are_free() -> None:
-    assert choose_ports({}, {}, all_free) == {"gateway": 8000, "rabbitmq": 5672, "mongod": 27017, "simulator": 8090}
+    usual = {"gateway": 8000, "rabbitmq": 5672, "mongod": 27017, "simulator": 8090, "prometheus": 9090}
+    assert choose_ports({}, {}, all_free) == usual
 
 
 def test_a_usual_port_that_is_taken_is_replaced() -> None:
@@ -57,11 +58,12 @@ def test_a_restarted_stack_keeps_its_ports() -> None:
         "EKIDEN_MONGODB_URL": "mongodb://127.0.0.1:21002/?replicaSet=rs0",
         "EKIDEN_GATEWAY_URL": "http://127.0.0.1:21003",
         "EKIDEN_SIMULATOR_URL": "http://127.0.0.1:21004",
+        "EKIDEN_PROMETHEUS_URL": "http://127.0.0.1:21005",
     }
 
     ports = choose_ports({}, earlier, all_free)
 
-    assert ports == {"rabbitmq": 21001, "mongod": 21002, "gateway": 21003, "simulator": 21004}
+    assert ports == {"rabbitmq": 21001, "mongod": 21002, "gateway": 21003, "simulator": 21004, "prometheus": 21005}
 
 
 def test_a_port_of_the_last_run_that_is_taken_now_is_replaced() -> None:

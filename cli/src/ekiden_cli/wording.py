@@ -26,6 +26,8 @@ _EVENTS: Mapping[str, str] = {
     "OutcomeUnknown": "nobody knows whether a call was bought",
     "OutcomeResolved": "the unknown outcome is resolved",
     "TaskResent": "a call is sent again",
+    "SessionRestored": "restored from a backup: it asks before it buys",
+    "SessionTrusted": "buys by itself again",
 }
 _SILENT = frozenset({"CostSettled"})
 """What moves money only; the status shows it."""

@@ -7,9 +7,10 @@ from typing import Protocol
 
 import structlog
 import uvloop
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from ekiden.errors import Unreachable
+from ekiden.metrics import TABLE
 
 log = structlog.get_logger()
 START_AGAIN_SECONDS = 0.5
@@ -34,16 +35,16 @@ class Service(Protocol):
         ...
 
 
-def run(service: Service, *, host: str, port: int) -> None:
-    """Run a service until SIGTERM or SIGINT."""
-    uvloop.run(_live(service, host, port))
+def run(service: Service, *, name: str, host: str, port: int) -> None:
+    """Run a service until SIGTERM or SIGINT; its `name` says which metrics it has."""
+    uvloop.run(_live(service, name, host, port))
 
 
-async def _live(service: Service, host: str, port: int) -> None:
+async def _live(service: Service, name: str, host: str, port: int) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    server = await asyncio.start_server(Health(service).answer, host, port)
+    server = await asyncio.start_server(Health(service, name).answer, host, port)
     address = server.sockets[0].getsockname()
     stopped = asyncio.create_task(stopping.wait())
     started = asyncio.create_task(start_when_possible(service))
@@ -52,7 +53,7 @@ async def _live(service: Service, host: str, port: int) -> None:
         started.result()
         log.info("service_started", metrics=f"http://{address[0]}:{address[1]}/metrics")
         await stopped
-    log.info("service_stopping")
+    log.info("stop_requested")
     started.cancel()
     await asyncio.gather(started, return_exceptions=True)
     await service.stop()
@@ -75,8 +76,9 @@ async def start_when_possible(service: Service) -> None:
 class Health:
     """`/healthz`, `/readyz` and `/metrics` over the smallest HTTP that a probe speaks."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, name: str) -> None:
         self._service = service
+        self._name = name
         self._routes: dict[str, Callable[[], Awaitable[tuple[int, str, bytes]]]] = {
             "/healthz": self._alive,
             "/readyz": self._ready,
@@ -109,7 +111,7 @@ class Health:
         return (503 if wrong else 200), "text/plain", "\n".join([*(wrong or ["ready"]), ""]).encode()
 
     async def _metrics(self) -> tuple[int, str, bytes]:
-        return 200, CONTENT_TYPE_LATEST, generate_latest()
+        return 200, CONTENT_TYPE_LATEST, TABLE.exposition(self._name)
 
     async def _unknown(self) -> tuple[int, str, bytes]:
         return 404, "text/plain", b"not found\n"

@@ -2,6 +2,8 @@
 
 The gateway's commands and the orchestrator's events come through here and nowhere else. After a save the same
 things can always be sent again from the session alone, so there is neither an outbox nor a transaction.
+
+Longer than a module should be: deciding, saving and sending are one thing, and are best read in their order.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from ekiden import tracing
 from ekiden.broker.publisher import Announcer
 from ekiden.clock import Clock
 from ekiden.crashpoints import reach
@@ -74,14 +77,11 @@ class Relay:
             decision = decide(session, message, workflow.plan)
             if decision.verdict is not Verdict.MOVED:
                 return decision
-            saved = await self._save(session, decision, message, workflow, known_as)
+            saved = await self._move(session, decision, message, workflow, known_as)
             if saved is not None:
-                _count(session, decision)
-                await self._send(saved, decision, workflow)
                 if saved.status in ACTIVE and not decision.tasks:  # resumed: its answers may be there already
                     await self.look_at(saved)
                 return decision
-            CAS_CONFLICTS.inc()
         return None
 
     async def look(
@@ -111,12 +111,8 @@ class Relay:
         decision = decide(session, message, workflow.plan)
         if decision.verdict is not Verdict.MOVED:
             return decision
-        saved = await self._save(session, decision, message, workflow, known_as)
-        if saved is None:
-            CAS_CONFLICTS.inc()
+        if await self._move(session, decision, message, workflow, known_as) is None:
             return await self.look(session.id, late_bills=late_bills, known_as=known_as)
-        _count(session, decision)
-        await self._send(saved, decision, workflow)
         if decision.tasks:
             self._measure_handoff(outcomes)
         return decision
@@ -159,6 +155,28 @@ class Relay:
         twins = [task for task, asked in wanted.items() if first[asked] != task and cache_seconds > 0]
         return dict.fromkeys(twins, NOTHING) | hits
 
+    async def _move(
+        self,
+        session: Session,
+        decision: Decision,
+        message: Message,
+        workflow: Workflow,
+        known_as: Idempotency | None,
+    ) -> Session | None:
+        """Save a decision and send what follows. None when somebody else moved the session meanwhile.
+
+        In a trace it follows on what made us decide, or, where that was no request and no message, on the last move.
+        """
+        last = await self.sessions.traceparent(session.id) if tracing.is_on() else ""
+        with tracing.span(f"decide {type(message).__name__}", _about(decision), after=last):
+            saved = await self._save(session, decision, message, workflow, known_as)
+            if saved is None:
+                CAS_CONFLICTS.inc()
+                return None
+            _count(session, decision)
+            await self._send(saved, decision, workflow)
+        return saved
+
     async def _save(
         self,
         session: Session,
@@ -194,6 +212,8 @@ class Relay:
             return
         reach("relay:after_published")
         await self.announcer.session_moved(session)
+        if any(order.doubted for order in decision.tasks):  # no worker will tell of these: a person is waited for
+            await self.look_at(session)
 
     def _measure_handoff(self, outcomes: Mapping[TaskId, Outcome]) -> None:
         ended = [outcome.finished_at for outcome in outcomes.values() if outcome.finished_at]
@@ -204,8 +224,8 @@ class Relay:
         reach("relay:before_tasks_created")
         await self.tasks.create([self._task(session, order, workflow) for order in wanted])
         reach("relay:after_tasks_created")
-        steps = workflow.plan.by_position
-        await self.announce((steps[order.name.position].provider, order.id, session.id) for order in wanted)
+        steps, sure = workflow.plan.by_position, [order for order in wanted if not order.doubted]
+        await self.announce((steps[order.name.position].provider, order.id, session.id) for order in sure)
 
     def _task(self, session: Session, order: Order, workflow: Workflow) -> NewTask:
         provider = workflow.plan.by_position[order.name.position].provider
@@ -220,6 +240,8 @@ class Relay:
             request_hash=request_hash(provider, request, order.name.generation if fresh else None) if searched else "",
             on_unknown=self.policies[provider],
             cap=workflow.plan.by_position[order.name.position].cap,
+            doubted=order.doubted,
+            traceparent=tracing.here(),
         )
 
 
@@ -228,6 +250,16 @@ def _tombstones(
 ) -> list[tuple[TaskId, str, Provider]]:
     steps = workflow.plan.by_position
     return [(task, session.owner, steps[TaskName.parse(task).position].provider) for task in abandoned]
+
+
+def _about(decision: Decision) -> tracing.Attributes:
+    session = decision.session
+    return {
+        tracing.SESSION_ID: session.id,
+        "ekiden.session.status": session.status.value,
+        "ekiden.session.position": str(session.position or ""),
+        "ekiden.tasks.ordered": len(decision.tasks),
+    }
 
 
 def _count(before: Session, decision: Decision) -> None:

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import ClassVar, Literal, TypeVar, cast
+from urllib.parse import unquote
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ekiden.domain.plan import Provider
+from ekiden.masking import passwords_in
 from ekiden.retry import UnknownOutcome
 from ekiden.workflow.package import Policies
 
@@ -24,7 +26,7 @@ _NAMES = """
     GPT_UNKNOWN_OUTCOME PERPLEXITY_UNKNOWN_OUTCOME SEARCH_CACHE_SECONDS PERPLEXITY_POLL_SECONDS
     GPT_CONCURRENCY PERPLEXITY_CONCURRENCY GPT_RATE_PER_MINUTE PERPLEXITY_RATE_PER_MINUTE
     SESSION_BUDGET_USD API_KEY API_KEYS AUTH SCHEDULER WORKFLOWS_DIR LOG_LEVEL LOG_FORMAT
-    CRASH_FILE GRACE_SECONDS METRICS_TARGETS
+    CRASH_FILE RETENTION_DAYS GRACE_SECONDS METRICS_TARGETS PROMETHEUS_PORT PROMETHEUS_URL GRAFANA_PORT RABBITMQ_UI_PORT
 """
 KNOWN = frozenset(f"EKIDEN_{name}" for name in _NAMES.split())
 _OTHERS = ("EKIDEN_SIMULATOR_",)
@@ -52,6 +54,15 @@ class ServiceSettings(BaseSettings):
     @property
     def policies(self) -> Policies:
         return {Provider.GPT: self.gpt_unknown_outcome, Provider.PERPLEXITY: self.perplexity_unknown_outcome}
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What nobody may ever see: the values of secret fields, passwords in addresses, a trace collector's keys."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        hidden = {value.get_secret_value().strip() for value in values if isinstance(value, SecretStr)}
+        passwords = {found for value in values if isinstance(value, str) for found in passwords_in(value)}
+        headers = os.environ.get("OTEL_EXPORTER_OTLP_HEADERS", "").split(",")
+        return frozenset(hidden | passwords | {unquote(header.partition("=")[2]).strip() for header in headers})
 
 
 class WorkerSettings(ServiceSettings):

@@ -15,10 +15,12 @@ from ekiden.domain.messages import (
     Pause,
     Resend,
     RestartPhase,
+    Restored,
     Resume,
     Retry,
     RetryDue,
     Start,
+    Trust,
 )
 from ekiden.domain.progress import Verdict
 from ekiden.domain.session import Session, Wishes
@@ -300,6 +302,8 @@ MESSAGES: dict[type[Message], Message] = {
     Pause: Pause(AT),
     Resume: Resume(AT),
     Cancel: Cancel(AT),
+    Restored: Restored(AT, AT),
+    Trust: Trust(AT),
 }
 WALK = [(here, message) for here in Situation for message in get_args(Message)]
 

@@ -24,18 +24,31 @@ from ekiden.domain.messages import (
     Pause,
     Resend,
     RestartPhase,
+    Restored,
     Resume,
     Retry,
     RetryDue,
     Start,
     TaskStatus,
+    Trust,
 )
 from ekiden.domain.plan import Plan
 from ekiden.domain.progress import Decision, Verdict, orders
 from ekiden.domain.session import Session, Wishes
-from tests.unit.domain.small_plan import AT, done, new_session, passing, permanent, plan, questions, too_long, unknown
+from tests.unit.domain.small_plan import (
+    AT,
+    EXECUTE,
+    done,
+    new_session,
+    passing,
+    permanent,
+    plan,
+    questions,
+    too_long,
+    unknown,
+)
 
-KEEPS_RESULTS = (Start, Continue, Retry, RetryDue, Resend)
+KEEPS_RESULTS = (Start, Continue, Retry, RetryDue, Resend, Restored, Trust)
 """What a person or a date may say to go on with the same step: none of these may throw an answer away."""
 MOST_MESSAGES_TO_THE_END = 40
 
@@ -64,7 +77,7 @@ class World:
                 self.ledger[task] = replace(outcome, status=TaskStatus.CANCELLED)
         for order in decision.tasks:
             self.ordered.add(order.id)
-            self.ledger.setdefault(order.id, Outcome(TaskStatus.QUEUED))
+            self.ledger.setdefault(order.id, unknown(billed=60) if order.doubted else Outcome(TaskStatus.QUEUED))
         return decision
 
     def _check(self, before: Session, message: Message, decision: Decision) -> None:
@@ -87,9 +100,18 @@ class World:
         if new:
             assert set(new) <= set(after.money.reserved)
             assert after.money.held + after.money.spent <= after.money.budget, "an order passed the budget"
+        if before.restored_to is not None:
+            searches = [order for order in decision.tasks if order.name.position == EXECUTE]
+            assert all(order.doubted for order in searches) or self._is_news(before, message), "bought unasked"
         if isinstance(message, KEEPS_RESULTS):
             kept = {task for task in before.waits_for if self._status(task) is TaskStatus.COMPLETED}
             assert kept <= set(after.waits_for), "an answer that was paid for is lost"
+
+    def _is_news(self, before: Session, message: Message) -> bool:
+        """Whether a person has said, since the backup, to send something again."""
+        asked = [o for task, o in self.ledger.items() if task in before.waits_for and o.resend and o.finished_at]
+        since = [o for o in asked if o.finished_at and before.restored_to and o.finished_at > before.restored_to]
+        return isinstance(message, Resend) or bool(since)
 
     def _status(self, task: TaskId) -> TaskStatus | None:
         outcome = self.ledger.get(task)
@@ -214,7 +236,8 @@ class SessionMachine(RuleBasedStateMachine):
             self.world.succeed(task)
         else:
             asked = word == "resend"
-            ledger[task] = replace(ledger[task], status=TaskStatus.FAILED, may_pass=asked, resend=asked)
+            closed = replace(ledger[task], status=TaskStatus.FAILED, may_pass=asked, resend=asked)
+            ledger[task] = replace(closed, finished_at=self.world.now)
 
     @precondition(lambda self: any(o.status in FINAL for o in self.world.ledger.values()))
     @rule(data=st.data(), more=st.integers(1, 9))
@@ -275,6 +298,19 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(kind=st.sampled_from([Pause, Pause, Resume, Resume, Retry, RetryDue, Start, Start, Start, Cancel]))
     def somebody_meddles(self, kind: type[Pause | Resume | Retry | RetryDue | Start | Cancel]) -> None:
         self.world.say(kind(self.world.now))
+
+    @rule(ago=st.sampled_from([0, 0, 3, 1000]))
+    def the_database_is_restored(self, ago: int) -> None:
+        """As the command does it: the session is marked, and every search under way is of unknown outcome."""
+        world = self.world
+        world.say(Restored(world.now, world.now - timedelta(seconds=ago)))
+        for task, outcome in world.ledger.items():
+            if outcome.status in OPEN and TaskName.parse(task).position == EXECUTE:
+                world.ledger[task] = unknown(billed=60)
+
+    @rule()
+    def a_person_trusts_it(self) -> None:
+        self.world.say(Trust(self.world.now))
 
     # ── what always holds ────────────────────────────────────────────────────────────────────────────────
 

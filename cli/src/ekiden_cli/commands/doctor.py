@@ -3,12 +3,15 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.text import Text
 
 from ekiden_cli.addresses import Addresses, find_addresses
 from ekiden_cli.client import Gateway
 from ekiden_cli.commands.options import Json, leave
+from ekiden_cli.doctor.after_restore import after_restore, lines
 from ekiden_cli.doctor.finding import Finding, Verdict
 from ekiden_cli.doctor.machine import check_keys, check_libraries, check_python, check_settings
 from ekiden_cli.doctor.stack import check_broker, check_database, check_gateway, check_providers
@@ -20,13 +23,31 @@ _SIGNS = {Verdict.OK: ("✓", "green"), Verdict.WARNING: ("!", "bold yellow"), V
 _NAME_CELLS = 12
 
 
-def doctor(as_json: Json = False) -> None:
+Restored = Annotated[
+    bool,
+    typer.Option(
+        "--after-restore",
+        help="The database came out of a backup: turn every search that may have been bought since into an unknown "
+        "outcome. The services must be stopped, the database must run.",
+    ),
+]
+WithoutTurning = Annotated[
+    bool, typer.Option("--dry-run", help="--after-restore: only say what would be turned, and the money at risk.")
+]
+
+
+def doctor(restored: Restored = False, dry_run: WithoutTurning = False, as_json: Json = False) -> None:
     """Check Python, libraries, settings, keys, broker, database, clocks, gateway and providers.
 
     Ends with 1 when something is wrong, and says for each failure what to change. No provider is called.
     """
     terminal = Terminal(as_json)
     addresses = find_addresses(os.environ, Path.cwd())
+    if restored:
+        _after_restore(addresses, terminal, dry_run=dry_run)
+        return
+    if dry_run:
+        raise typer.BadParameter("--dry-run belongs to --after-restore: all other checks change nothing anyway")
     findings = asyncio.run(examine(addresses))
     healthy = all(finding.verdict is not Verdict.FAILED for finding in findings)
     if as_json:
@@ -35,6 +56,15 @@ def doctor(as_json: Json = False) -> None:
     else:
         _tell(findings, addresses, terminal, healthy=healthy)
     leave(Exit.OK if healthy else Exit.FAILED)
+
+
+def _after_restore(addresses: Addresses, terminal: Terminal, *, dry_run: bool) -> None:
+    outcome = asyncio.run(after_restore(addresses, dry_run=dry_run))
+    if terminal.as_json:
+        terminal.give(outcome.document())
+        return
+    for line in lines(outcome):
+        terminal.say(line)
 
 
 async def examine(addresses: Addresses) -> list[Finding]:

@@ -24,7 +24,7 @@ Limit = Annotated[int, typer.Option(min=1, max=100, help="At most so many.")]
 Questions = Annotated[
     list[str] | None, typer.Option(help="The phase's search, in place of what was planned; may be given several times.")
 ]
-Verb = Literal["retry", "restart_phase", "restart_session", "resolve"]
+Verb = Literal["retry", "restart_phase", "restart_session", "resolve", "resolve_all"]
 
 
 @app.command("list")
@@ -147,10 +147,12 @@ def recover(
     question: Questions = None,
     task: Annotated[str | None, typer.Option(help="resolve: the task whose outcome is unknown.")] = None,
     decision: Annotated[
-        Literal["resend", "give_up", "attach"] | None, typer.Option(help="resolve: what to do.")
+        Literal["resend", "give_up", "attach"] | None,
+        typer.Option(help="resolve: what to do; resolve_all: resend or give_up, for all of the session."),
     ] = None,
     run_id: Annotated[
-        str | None, typer.Option(help="resolve --decision attach: the run found at the provider.")
+        str | None,
+        typer.Option(help="resolve --decision attach: the run found at the provider; without it the one on record."),
     ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,

@@ -9,11 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from ekiden_native.backup import back_up, restore
 from ekiden_native.control import ask
 from ekiden_native.errors import NotRunning, StackError
 from ekiden_native.logs import follow, print_logs
 from ekiden_native.program import DEFAULT_COUNTS, PROGRAMS
-from ekiden_native.provision import provide
+from ekiden_native.provision import provide, provide_prometheus
 from ekiden_native.stack import SETTINGS, Stack
 from ekiden_native.state_dir import StateDir
 
@@ -35,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ekiden_native", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    setup = commands.add_parser("setup", help="install RabbitMQ and mongod where they are missing")
+    setup = commands.add_parser("setup", help="install RabbitMQ, mongod and Prometheus where they are missing")
     setup.set_defaults(run=_setup)
 
     up = commands.add_parser("up", help="start the stack and return when all of it is healthy")
@@ -60,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     scale = commands.add_parser("scale", help="change how many processes of a service run")
     scale.add_argument("service", metavar="name=count", type=_count, nargs="+")
     scale.set_defaults(run=_scale)
+
+    backup = commands.add_parser("backup", help="copy the running database to a new folder")
+    backup.add_argument("folder", type=Path)
+    backup.set_defaults(run=_back_up)
+
+    restored = commands.add_parser("restore", help="put a backup in the place of the database, while the stack is down")
+    restored.add_argument("folder", type=Path)
+    restored.set_defaults(run=_restore)
     return parser
 
 
@@ -72,9 +81,9 @@ def _count(text: str) -> tuple[str, int]:
     return name, int(count)
 
 
-def _stack(*, services: Mapping[str, int] = DEFAULT_COUNTS, simulate: bool = False) -> Stack:
+def _stack(services: Mapping[str, int], *, simulate: bool) -> Stack:
     settings = {name: value for name, value in os.environ.items() if name.startswith(SETTINGS)}
-    return Stack(_state_dir().root, services=services, env=settings, simulate=simulate)
+    return Stack(_state_dir().root, services=services, env=settings, simulate=simulate, prometheus=bool(services))
 
 
 def _state_dir() -> StateDir:
@@ -83,11 +92,12 @@ def _state_dir() -> StateDir:
 
 def _setup(_options: argparse.Namespace) -> None:
     provide()
+    provide_prometheus()
 
 
 def _up(options: argparse.Namespace) -> None:
     asked = dict[str, int](options.service)
-    stack = _stack(services={} if options.no_services else {**DEFAULT_COUNTS, **asked}, simulate=options.simulate)
+    stack = _stack({} if options.no_services else {**DEFAULT_COUNTS, **asked}, simulate=options.simulate)
     print(stack.providers.announcement, flush=True)
     stack.up(options.timeout)
     if asked and not options.no_services:
@@ -103,6 +113,8 @@ def _print_addresses(stack: Stack) -> None:
         print(f"API        {env['EKIDEN_GATEWAY_URL']}/docs")
     if "simulator" in running:
         print(f"Simulator  {env['EKIDEN_SIMULATOR_URL']}")
+    if "prometheus" in running:
+        print(f"Prometheus {env['EKIDEN_PROMETHEUS_URL']}")
     print(f"RabbitMQ   {env['EKIDEN_AMQP_URL']}")
     print(f"MongoDB    {env['EKIDEN_MONGODB_URL']}")
     print(f"Logs       {stack.state.log}")
@@ -111,6 +123,21 @@ def _print_addresses(stack: Stack) -> None:
 
 def _down(options: argparse.Namespace) -> None:
     Stack(_state_dir().root).down(wipe=options.wipe)
+
+
+def _back_up(options: argparse.Namespace) -> None:
+    stack = Stack(_state_dir().root)
+    if "EKIDEN_MONGODB_URL" not in stack.env:
+        raise NotRunning("No stack was ever up here: there is no database to copy.")
+    print(back_up(stack.state, stack.env["EKIDEN_MONGODB_URL"], options.folder))
+
+
+def _restore(options: argparse.Namespace) -> None:
+    restore(_state_dir(), options.folder)
+    print("Restored. Now, before any service starts:")
+    print("  python -m ekiden_native up --no-services")
+    print("  ekiden doctor --after-restore")
+    print("Then make up.")
 
 
 def _scale(options: argparse.Namespace) -> None:

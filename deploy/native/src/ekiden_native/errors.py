@@ -6,6 +6,7 @@ StackError
 ├── MixedProviders   set the other key, or allow the mixture
 ├── AlreadyUp        take the running stack down first
 ├── NotReady         read the log it names
+├── NotRestorable    take the stack down, or name another folder
 └── NotRunning       start the stack, the service or the process first
 """
 
@@ -15,7 +16,7 @@ class StackError(Exception):
 
 
 class NotProvided(StackError):
-    """RabbitMQ or mongod is missing and cannot be installed from here."""
+    """A program of the stack is missing and cannot be installed from here."""
 
 
 class PortTaken(StackError):
@@ -32,6 +33,10 @@ class AlreadyUp(StackError):
 
 class NotReady(StackError):
     """A process did not become healthy in time, or crashes again and again."""
+
+
+class NotRestorable(StackError):
+    """There is nothing to restore, or the database that would be replaced is running."""
 
 
 class NotRunning(StackError):

@@ -12,6 +12,7 @@ from typing import Any, Self
 from ekiden_native.mongod import Mongod
 from ekiden_native.ports import LOOPBACK
 from ekiden_native.program import Program
+from ekiden_native.prometheus import Prometheus
 from ekiden_native.providers import Providers
 from ekiden_native.rabbitmq import RabbitMQ
 from ekiden_native.state_dir import StateDir
@@ -23,6 +24,8 @@ _FOR_THE_STACK = frozenset(
         "EKIDEN_GATEWAY_URL",
         "EKIDEN_METRICS_TARGETS",
         "EKIDEN_MONGODB_PORT",
+        "EKIDEN_PROMETHEUS_PORT",
+        "EKIDEN_PROMETHEUS_URL",
         "EKIDEN_SIMULATOR_PORT",
         "EKIDEN_SIMULATOR_URL",
         "EKIDEN_STATE_DIR",
@@ -43,6 +46,7 @@ class Plan:
     counts: Mapping[str, int]
     settings: Mapping[str, str]
     providers: Providers
+    prometheus_server: str | None = None
 
     @property
     def state(self) -> StateDir:
@@ -57,11 +61,17 @@ class Plan:
             port=self.ports["rabbitmq"],
             distribution_port=self.ports["distribution"],
             epmd_port=self.ports["epmd"],
+            metrics_port=self.ports["rabbitmq-metrics"] if self.prometheus_server else None,
         )
 
     @property
     def mongod(self) -> Mongod:
         return Mongod(state=self.state, server=Path(self.mongod_server), port=self.ports["mongod"])
+
+    @property
+    def prometheus(self) -> Prometheus | None:
+        server = self.prometheus_server
+        return Prometheus(self.state, Path(server), self.ports["prometheus"]) if server else None
 
     @property
     def simulator_url(self) -> str:
@@ -79,6 +89,7 @@ class Plan:
             "EKIDEN_GATEWAY_PORT": str(self.ports["gateway"]),
             "EKIDEN_GATEWAY_URL": f"http://{LOOPBACK}:{self.ports['gateway']}",
             **({"EKIDEN_SIMULATOR_URL": self.simulator_url} if simulated else {}),
+            **({"EKIDEN_PROMETHEUS_URL": self.prometheus.url} if self.prometheus else {}),
             **{name: url for name, url in simulated.items() if name.endswith("_BASE_URL")},
             "EKIDEN_METRICS_TARGETS": " ".join(f"{name}={LOOPBACK}:{port}" for name, port in metrics.items()),
         }

@@ -34,6 +34,7 @@ LISTENERS: Mapping[str, Listener] = {
     "rabbitmq": Listener("EKIDEN_AMQP_PORT", "EKIDEN_AMQP_URL", 5672),
     "mongod": Listener("EKIDEN_MONGODB_PORT", "EKIDEN_MONGODB_URL", 27017),
     "simulator": Listener("EKIDEN_SIMULATOR_PORT", "EKIDEN_SIMULATOR_URL", 8090),
+    "prometheus": Listener("EKIDEN_PROMETHEUS_PORT", "EKIDEN_PROMETHEUS_URL", 9090),
 }
 
 
@@ -58,7 +59,7 @@ def free_port(avoid: set[int], free: Callable[[int], bool] = is_free) -> int:
 
 
 def own_ports() -> dict[str, str]:
-    """Return settings that give a stack four free ports: it meets no other, also while a server is being restarted."""
+    """Return settings that give a stack free ports: it meets no other, also while a server is being restarted."""
     used: set[int] = set()
     return {listener.asked_by: str(free_port(used)) for listener in LISTENERS.values()}
 

@@ -1,4 +1,4 @@
-"""Find RabbitMQ and mongod on this machine, and fetch what is missing."""
+"""Find RabbitMQ, mongod and Prometheus on this machine, and fetch what is missing."""
 
 import os
 import shutil
@@ -31,6 +31,7 @@ class Tools:
     rabbitmq_server: Path
     epmd: Path
     mongod: Path
+    prometheus: Path | None
 
 
 def provide() -> Tools:
@@ -40,7 +41,22 @@ def provide() -> Tools:
     server, epmd = _find_rabbitmq(), shutil.which("epmd")
     if server is None or epmd is None:
         raise NotProvided("rabbitmq-server or Erlang's epmd is not on the PATH, although the package is installed.")
-    return Tools(rabbitmq_server=server, epmd=Path(epmd), mongod=_find_mongod() or _fetch_mongod())
+    prometheus = shutil.which("prometheus")
+    return Tools(
+        rabbitmq_server=server,
+        epmd=Path(epmd),
+        mongod=_find_mongod() or _fetch_mongod(),
+        prometheus=Path(prometheus) if prometheus else None,
+    )
+
+
+def provide_prometheus() -> None:
+    """Install Prometheus, whose package also has promtool, where it is missing. Without it a stack runs unobserved."""
+    if shutil.which("prometheus") is None:
+        try:
+            _apt_install("prometheus")
+        except NotProvided as missing:
+            print(f"{missing}\nUntil then the stack runs without it.", flush=True)
 
 
 def _find_rabbitmq() -> Path | None:
@@ -71,7 +87,7 @@ def _apt_install(package: str) -> None:
     try:
         subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet, capture_output=True, text=True)
         with _no_service_started():
-            install = ["apt-get", "install", "-y", "-qq", package]
+            install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
             subprocess.run(install, check=True, env=quiet, capture_output=True, text=True)
     except subprocess.CalledProcessError as error:
         said = f"{error.stdout}{error.stderr}".strip()
@@ -80,7 +96,7 @@ def _apt_install(package: str) -> None:
 
 @contextmanager
 def _no_service_started() -> Generator[None]:
-    """Keep the package from starting a node of its own, unless the machine has a policy about that already."""
+    """Keep the package from starting a server of its own, unless the machine has a policy about that already."""
     if _POLICY.exists():
         yield
         return

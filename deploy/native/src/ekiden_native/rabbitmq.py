@@ -27,11 +27,18 @@ log.console = true
 log.console.level = info
 log.file = false
 """
+_METRICS_CONFIG = """\
+prometheus.tcp.ip = {host}
+prometheus.tcp.port = {port}
+"""
 
 
 @dataclass(frozen=True)
 class RabbitMQ:
-    """One node: where it keeps its state, which server script runs it, and its three ports."""
+    """One node: where it keeps its state, which server script runs it, and its ports.
+
+    Without a `metrics_port` it runs without its Prometheus plugin.
+    """
 
     state: StateDir
     server: Path
@@ -39,6 +46,7 @@ class RabbitMQ:
     port: int
     distribution_port: int
     epmd_port: int
+    metrics_port: int | None = None
 
     @property
     def url(self) -> str:
@@ -85,8 +93,12 @@ class RabbitMQ:
     def prepare(self) -> None:
         """Write configuration and cookie; the cookie is made once, because a node keeps to its own."""
         self._home.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._home / "rabbitmq.conf", _CONFIG.format(host=LOOPBACK, port=self.port))
-        write_atomically(self._home / "enabled_plugins", "[].\n")
+        config, plugins = _CONFIG.format(host=LOOPBACK, port=self.port), "[]"
+        if self.metrics_port is not None:
+            config += _METRICS_CONFIG.format(host=LOOPBACK, port=self.metrics_port)
+            plugins = "[rabbitmq_prometheus]"
+        write_atomically(self._home / "rabbitmq.conf", config)
+        write_atomically(self._home / "enabled_plugins", f"{plugins}.\n")
         cookie = self._home / ".erlang.cookie"
         if not cookie.exists():
             write_atomically(cookie, secrets.token_hex(16), mode=0o400)

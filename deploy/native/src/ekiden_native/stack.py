@@ -28,6 +28,7 @@ _POLL_SECONDS = 0.05
 _STOP_SECONDS = 90.0  # two grace periods, and some
 _HOPELESS_AFTER_DEATHS = 3
 _LOG_LINES_SHOWN = 8
+_NOT_WAITED_FOR = frozenset({"prometheus"})  # the stack works without whoever watches it
 
 
 class Stack:
@@ -35,7 +36,8 @@ class Stack:
 
     `services` says how many processes of each run (by default one of each; the simulator comes along where a
     provider is simulated). `env` holds the settings of stack and services: of the caller's own environment none that
-    begins with one of `SETTINGS` is used. `simulate` ignores provider keys.
+    begins with one of `SETTINGS` is used. `simulate` ignores provider keys. `prometheus` runs one beside them where it
+    is installed; `up` does not wait for it, `wait_ready("prometheus")` does.
     """
 
     def __init__(
@@ -46,9 +48,11 @@ class Stack:
         env: Mapping[str, str] | None = None,
         simulate: bool = True,
         programs: Mapping[str, Program] = PROGRAMS,
+        prometheus: bool = False,
     ) -> None:
         self.state = StateDir(state_dir.resolve())
         self._programs = programs
+        self._prometheus = prometheus
         self._settings = forget_simulator(env or {})
         self.providers = choose_providers(self._settings, simulate=simulate)
         added = {SIMULATOR: 1} if services and SIMULATOR in programs and self.providers.simulator_needed else {}
@@ -162,11 +166,12 @@ class Stack:
             rabbitmq_server=str(tools.rabbitmq_server),
             epmd=str(tools.epmd),
             mongod_server=str(tools.mongod),
-            ports={**ports, "distribution": free_port(used), "epmd": free_port(used)},
+            ports={**ports, **{name: free_port(used) for name in ("distribution", "epmd", "rabbitmq-metrics")}},
             programs=self._programs,
             counts=self._counts,
             settings=self._settings,
             providers=self.providers,
+            prometheus_server=str(tools.prometheus) if self._prometheus and tools.prometheus else None,
         )
 
     def _start_missing(self, rows: list[dict[str, Any]]) -> None:
@@ -179,7 +184,7 @@ class Stack:
 
     def _wait_until_ready(self, deadline: float) -> None:
         deaths = {(row["service"], row["n"]): row["restarts"] for row in self.ps()}
-        while unready := [row for row in self.ps() if row["state"] not in ("ready", "stopped")]:
+        while unready := self._unready():
             for row in unready:
                 if row["restarts"] - deaths.get((row["service"], row["n"]), 0) >= _HOPELESS_AFTER_DEATHS:
                     raise NotReady(f"{row['service']}-{row['n']} dies again and again. {self._last_words(row)}")
@@ -188,6 +193,10 @@ class Stack:
                     f"{unready[0]['service']}-{unready[0]['n']} is not ready. {self._last_words(unready[0])}"
                 )
             time.sleep(_POLL_SECONDS)
+
+    def _unready(self) -> list[dict[str, Any]]:
+        rows = [row for row in self.ps() if row["service"] not in _NOT_WAITED_FOR]
+        return [row for row in rows if row["state"] not in ("ready", "stopped")]
 
     def _last_words(self, row: dict[str, Any]) -> str:
         log_file = self.state.log_file(row["service"], row["n"])

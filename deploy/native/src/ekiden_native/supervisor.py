@@ -123,6 +123,13 @@ class Supervisor:
         broker = self._process("rabbitmq", 1, rabbitmq.command, environment, rabbitmq.port, rabbitmq.serves)
         database = self._process("mongod", 1, mongod.command, self._machine, mongod.port, mongod.serves)
         self._infrastructure = {(p.launch.service, p.launch.n): p for p in (epmd, broker, database)}
+        if prometheus := self._plan.prometheus:
+            prometheus.prepare()
+            watcher = self._process(
+                "prometheus", 1, prometheus.command, self._machine, prometheus.port, prometheus.serves
+            )
+            self._infrastructure[watcher.launch.service, watcher.launch.n] = watcher
+            watcher.start()
         epmd.start()
         database.start()
         self._in_background(partial(self._start_after, [epmd], broker))
@@ -162,6 +169,18 @@ class Supervisor:
             if service != SIMULATOR
         }
         write_env(self._plan.state.env_file, self._plan.addresses(metrics))
+        self._tell_prometheus()
+
+    def _tell_prometheus(self) -> None:
+        """Name every process that has metrics, and the broker; a service without processes is told as such."""
+        prometheus, rabbitmq = self._plan.prometheus, self._plan.rabbitmq
+        if prometheus is None or rabbitmq.metrics_port is None:
+            return
+        found: dict[str, dict[str, int]] = {service: {} for service in self._plan.programs if service != SIMULATOR}
+        for (service, n), process in self._services.items():
+            if service in found:
+                found[service][f"{service}-{n}"] = process.launch.port
+        prometheus.tell({**found, "rabbitmq": {"rabbitmq-1": rabbitmq.metrics_port}})
 
     def _in_background(self, job: Callable[[], Coroutine[Any, Any, object]]) -> None:
         task = asyncio.create_task(job())

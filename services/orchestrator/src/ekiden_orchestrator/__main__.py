@@ -1,5 +1,6 @@
 """Start the orchestrator."""
 
+from ekiden import tracing
 from ekiden.log import configure_logging
 from ekiden.process import run
 from ekiden.settings import read_settings
@@ -9,8 +10,9 @@ from ekiden_orchestrator.settings import OrchestratorSettings
 
 def main() -> None:
     settings = read_settings(OrchestratorSettings)
-    configure_logging(settings.service, settings.log_level, settings.log_format)
-    run(build(settings), host=settings.metrics_host, port=settings.metrics_port)
+    configure_logging(settings.service, settings.log_level, settings.log_format, settings.secrets)
+    tracing.start(settings.service)
+    run(build(settings), name=settings.service, host=settings.metrics_host, port=settings.metrics_port)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import structlog
 from pydantic import TypeAdapter
 
+from ekiden import tracing
 from ekiden.backbone import Backbone
 from ekiden.broker.consumer import Ack
 from ekiden.broker.queue_depth import QueueDepth
@@ -13,6 +14,7 @@ from ekiden.relay import Relay
 from ekiden.store.dead_letters import DeadLetterStore
 from ekiden.store.drafts import DraftStore
 from ekiden.store.providers import ProviderStates
+from ekiden.store.pruning import PruningStore
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
 from ekiden.store.workflows import WorkflowStore
@@ -20,6 +22,7 @@ from ekiden_orchestrator import dead_letters
 from ekiden_orchestrator.dead_letters import DeadLetterKeeper
 from ekiden_orchestrator.gauges import Gauges
 from ekiden_orchestrator.reconciler import Reconciler
+from ekiden_orchestrator.retention import Retention
 from ekiden_orchestrator.settings import OrchestratorSettings
 from ekiden_orchestrator.sweep import Sweep
 
@@ -41,8 +44,10 @@ class Orchestrator:
         providers = ProviderStates(database)
         self._reconciler = Reconciler(sessions, tasks, providers, self._relay, self._queues, database.clock)
         self._sweep = Sweep(sessions, tasks, self._relay, database.clock)
+        keep = settings.retention
+        self._retention = Retention(PruningStore(database), database.clock, keep) if keep is not None else None
         letters = DeadLetterStore(database)
-        self._gauges = Gauges(sessions, tasks, providers, letters, self._queues)
+        self._gauges = Gauges(sessions, tasks, providers, letters, self._queues, database.clock)
         self._backbone.consumer.subscribe(ORCHESTRATOR, _DECODE.validate_json, self._task_ended, prefetch=PREFETCH)
         self._backbone.consumer.collect_dead_letters(DeadLetterKeeper(letters).keep, prefetch=dead_letters.PREFETCH)
 
@@ -55,6 +60,7 @@ class Orchestrator:
             self._reconciler.look_forever,
             self._sweep.run_forever,
             self._gauges.measure_forever,
+            *([self._retention.prune_forever] if self._retention is not None else []),
         )
 
     async def ready(self) -> list[str]:
@@ -69,6 +75,7 @@ class Orchestrator:
     async def _task_ended(self, message: TaskEnded, ack: Ack) -> None:
         """A task event carries no news, it says *look*."""
         with structlog.contextvars.bound_contextvars(session_id=message.session_id, task_id=message.task_id):
+            tracing.note({tracing.SESSION_ID: message.session_id, tracing.TASK_ID: message.task_id})
             reach("orchestrator:before_look")
             await self._relay.look(message.session_id)
             reach("orchestrator:before_ack")

@@ -7,10 +7,17 @@ import structlog
 
 from ekiden.broker.queue_depth import QueueDepth
 from ekiden.broker.topology import DEAD_LETTERS as DEAD_LETTER_QUEUE
+from ekiden.clock import Clock
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import WaitingReason
 from ekiden.errors import Unreachable
-from ekiden.metrics import BREAKER_OPEN, DEAD_LETTERS, SESSIONS_WAITING, TASKS_OUTSTANDING
+from ekiden.metrics import (
+    BREAKER_OPEN,
+    DEAD_LETTERS,
+    SESSIONS_WAITING,
+    SESSIONS_WAITING_LONGEST,
+    TASKS_OUTSTANDING,
+)
 from ekiden.store.dead_letters import DeadLetterStore
 from ekiden.store.providers import ProviderStates
 from ekiden.store.sessions import SessionStore
@@ -27,6 +34,7 @@ class Gauges:
     providers: ProviderStates
     letters: DeadLetterStore
     queues: QueueDepth
+    clock: Clock
 
     async def measure_forever(self) -> None:
         while True:
@@ -44,8 +52,11 @@ class Gauges:
             for state in ("queued", "leased"):
                 TASKS_OUTSTANDING.labels(provider=provider, state=state).set(outstanding.get((provider, state), 0))
         waiting = await self.sessions.waiting()
+        now = self.clock.now()
         for reason in WaitingReason:
-            SESSIONS_WAITING.labels(reason=reason).set(waiting.get(reason, 0))
+            sessions, since = waiting.get(reason, (0, now))
+            SESSIONS_WAITING.labels(reason=reason).set(sessions)
+            SESSIONS_WAITING_LONGEST.labels(reason=reason).set(max(0.0, (now - since).total_seconds()))
         for provider, state in (await self.providers.all()).items():
             BREAKER_OPEN.labels(provider=provider).set(0 if state.breaker is None else 1)
         queued = (await self.queues.depth(DEAD_LETTER_QUEUE)).ready  # those no orchestrator has taken yet

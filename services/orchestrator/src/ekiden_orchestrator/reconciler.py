@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from ekiden import tracing
 from ekiden.broker.queue_depth import QueueDepth
 from ekiden.clock import DatabaseClock
 from ekiden.domain.forecast import usd
@@ -133,18 +134,20 @@ class Reconciler:
             self._lost.pop(0)  # not the last: more may have come behind it meanwhile
 
     async def _announce(self, due: Sequence[Document]) -> None:
-        """Tell of free tasks whose time has come, and of those that seem forgotten.
+        """Tell of free tasks whose time has come, and then of those that seem forgotten.
 
-        A task that was told of before and whose queue is not empty is most likely just behind others.
+        A task that was told of before and whose queue is not empty is most likely just behind others. To know that the
+        queue has to be asked, which holds up nobody who was never told of.
         """
         behind: list[TaskId] = []
-        for task in due:
+        for task in sorted(due, key=lambda task: int(task["announced"]) > 0):
             provider, task_id = Provider(task["provider"]), TaskId(task["_id"])
             forgotten = int(task["announced"]) > 0
             if forgotten and not await self.queues.is_empty(provider):
                 behind.append(task_id)
             elif await self.tasks.announcing(task_id, task["announceAt"]):
-                await self.relay.announce([(provider, task_id, SessionId(task["sessionId"]))])
+                with tracing.continued(task.get("traceparent", "")):
+                    await self.relay.announce([(provider, task_id, SessionId(task["sessionId"]))])
                 RECONCILER_REPAIRS.labels(cause="forgotten" if forgotten else "due").inc()
         if behind:
             await self.tasks.leave_queued(behind)

@@ -36,5 +36,5 @@ def repaired(cause: str, decision: Decision | None) -> None:
 async def complete(relay: Relay, session: Session) -> None:
     """Do again what follows from a session's state, and create what it waits for and the ledger does not have."""
     if missing := await relay.send_again(session):
-        log.warning("tasks_were_missing", session_id=session.id, missing=missing)
+        log.warning("missing_tasks_created", session_id=session.id, missing=missing)
         RECONCILER_REPAIRS.labels(cause="task_missing").inc(missing)

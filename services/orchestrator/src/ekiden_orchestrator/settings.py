@@ -1,9 +1,26 @@
 """What the orchestrator reads from its environment."""
 
+from datetime import timedelta
 from typing import ClassVar
+
+from pydantic import Field, field_validator
 
 from ekiden.settings import ServiceSettings
 
 
 class OrchestratorSettings(ServiceSettings):
     service: ClassVar[str] = "orchestrator"
+
+    retention_days: float | None = Field(default=None, gt=0, description="off keeps everything")
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long what is finished is kept; never shorter than its searches may serve as cached ones."""
+        if self.retention_days is None:
+            return None
+        return max(timedelta(days=self.retention_days), timedelta(seconds=self.search_cache_seconds))
+
+    @field_validator("retention_days", mode="before")
+    @classmethod
+    def _off(cls, value: object) -> object:
+        return None if value in {"", "off"} else value

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from aiormq.exceptions import AMQPError
 
 from ekiden.errors import Unreachable
+from ekiden.metrics import UNREACHABLE
 
 _FAILURES = (AMQPError, ConnectionError, TimeoutError, RuntimeError, OSError)
 """What aio-pika lets out: a closed channel is a RuntimeError subclass there."""
@@ -18,9 +19,14 @@ def away(what: str) -> Generator[None]:
     try:
         yield
     except _FAILURES as error:
-        raise Unreachable(f"{what}: {error!r}") from error
+        raise _unreachable(f"{what}: {error!r}") from error
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling() == 0:  # nobody of ours did: a connection died
-            raise Unreachable(f"{what}: the connection was lost") from None
+            raise _unreachable(f"{what}: the connection was lost") from None
         raise
+
+
+def _unreachable(says: str) -> Unreachable:
+    UNREACHABLE.labels(server="broker").inc()
+    return Unreachable(says)

@@ -15,20 +15,28 @@ from aiormq.exceptions import AMQPError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.rabbit.annotations import RabbitMessage
+from faststream.rabbit.prometheus import RabbitPrometheusMiddleware
 from faststream.rabbit.schemas.queue import QuorumQueueArgs
 from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 
+from ekiden import tracing
 from ekiden.broker import dead_letters, topology
 from ekiden.broker.liveness import lost, missing, subscribe_again
 from ekiden.broker.publisher import Publisher
 from ekiden.errors import Unreachable
+from ekiden.masking import hide
 from ekiden.messages.dead_letter import DeadLetter
 from ekiden.messages.envelope import Envelope
+from ekiden.metrics import FASTSTREAM, MESSAGES_BURIED
 
 log = structlog.get_logger()
 RETRY_SECONDS = 1.0
 STOP_SECONDS = 10.0
 HEAL_SECONDS = 3.0
+HEALING_SECONDS = 15.0
+"""aio-pika declares and subscribes without a deadline of its own."""
+ACK_SECONDS = 1.0
+"""aiormq waits for ever for what stands before a writer that has just ended because the connection died."""
 LARGEST_BODY_BYTES = 64 * 1024
 """A hundred times what our messages, which carry ids only, ever have: nobody decodes more than this."""
 
@@ -60,6 +68,7 @@ class Consumer:
             graceful_timeout=1.0,
             logger=None,
             apply_types=True,
+            middlewares=(*tracing.broker_middlewares(), _measured()),
         )
 
     def subscribe(self, queue: str, kinds: Callable[[bytes], M], handler: Handler[M], *, prefetch: int) -> None:
@@ -109,13 +118,14 @@ class Consumer:
             if connection is None or not connection.connected.is_set():
                 continue  # lost connections are aio-pika's, and come back with their consumers
             try:
-                found = set(await lost(connection, self._subscribers))
-                if again := found & suspects:
-                    await topology.declare_at(self._url)
-                for subscriber in again:
-                    await subscribe_again(subscriber)
-                    log.warning("consumer_subscribed_again", queue=subscriber.queue.name)
-                suspects = found - again
+                async with asyncio.timeout(HEALING_SECONDS):
+                    found = set(await lost(connection, self._subscribers))
+                    if again := found & suspects:
+                        await topology.declare_at(self._url)
+                    for subscriber in again:
+                        await subscribe_again(subscriber)
+                        log.warning("consumer_subscribed_again", queue=subscriber.queue.name)
+                    suspects = found - again
             except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
                 log.warning("consumer_not_healed", error=repr(error))
             except Exception:
@@ -189,6 +199,8 @@ class Consumer:
             return
 
     async def _bury(self, message: RabbitMessage, queue: str, reason: str, error: str) -> None:
+        error = hide(error)
+        MESSAGES_BURIED.labels(queue=queue, reason=reason).inc()
         log.error("message_buried", queue=queue, reason=reason, error=error[:200], message_id=message.message_id)
         try:
             await self._publisher.bury(_raw(message), queue, reason, error)
@@ -212,6 +224,10 @@ class Consumer:
             await asyncio.sleep(RETRY_SECONDS)
 
 
+def _measured() -> RabbitPrometheusMiddleware:
+    return RabbitPrometheusMiddleware(registry=FASTSTREAM, metrics_prefix="ekiden")
+
+
 async def _run(handle: Callable[[RabbitMessage], Awaitable[None]], message: RabbitMessage) -> None:
     await handle(message)
 
@@ -228,7 +244,8 @@ async def _undecoded(message: RabbitMessage) -> bytes:
 async def _ack(message: RabbitMessage) -> None:
     """An acknowledgement that does not arrive means a redelivery, which changes nothing."""
     try:
-        await message.ack()
+        async with asyncio.timeout(ACK_SECONDS):
+            await message.ack()
     except (AMQPError, RuntimeError, OSError) as error:
         log.info("ack_lost", error=repr(error))
 
@@ -236,6 +253,7 @@ async def _ack(message: RabbitMessage) -> None:
 async def _reject(message: RabbitMessage) -> None:
     """To the dead letters by the broker's own road, without our reason."""
     try:
-        await message.reject(requeue=False)
+        async with asyncio.timeout(ACK_SECONDS):
+            await message.reject(requeue=False)
     except (AMQPError, RuntimeError, OSError) as error:
         log.info("reject_lost", error=repr(error))

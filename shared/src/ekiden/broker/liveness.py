@@ -15,6 +15,8 @@ from aio_pika.abc import AbstractRobustConnection
 from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
 from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 
+from ekiden.broker.queue_depth import look
+
 PROBE_SECONDS = 2.0
 
 
@@ -41,18 +43,15 @@ async def _missing(connection: AbstractRobustConnection, subscriber: RabbitSubsc
     # FastStream keeps both to itself; the channel below them knows which consumers the broker has left on it.
     queue = subscriber._queue_obj  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     tag = subscriber._consumer_tag  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    if queue is None or tag is None or connection.transport is None:
+    if queue is None or tag is None:
         return f"{name} is not consumed here"
     channel = cast("aiormq.Channel", await queue.channel.get_underlay_channel())
     if channel.is_closed or tag not in channel.consumers:
         return f"{name} has lost its consumer here"
-    # On a channel of its own: asking for a queue that is gone closes the channel it is asked on.
-    probe = await connection.transport.connection.channel(publisher_confirms=False)
     try:
-        declared = await probe.queue_declare(name, passive=True)
+        declared = await look(connection, name)
     except ChannelNotFoundEntity:
         return f"there is no queue {name}"
-    await probe.close()
     return "" if declared.consumer_count else f"the broker knows no consumer of {name}"
 
 

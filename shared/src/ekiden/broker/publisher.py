@@ -1,6 +1,9 @@
 """Sending: every publish is persistent, mandatory, confirmed and has a deadline."""
 
 import asyncio
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Protocol
 
 import aio_pika
@@ -8,6 +11,7 @@ import structlog
 from aio_pika import DeliveryMode
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection
 
+from ekiden import tracing
 from ekiden.broker import dead_letters, topology
 from ekiden.broker.away import away
 from ekiden.domain.ids import SessionId, TaskId
@@ -16,6 +20,7 @@ from ekiden.domain.session import Session
 from ekiden.errors import Unreachable
 from ekiden.messages.dead_letter import DeadLetter
 from ekiden.messages.envelope import Envelope, GenerateText, SearchWeb, SessionMoved, TaskCompleted, TaskFailed
+from ekiden.metrics import PUBLISH_SECONDS
 from ekiden.stamp import Stamp
 
 log = structlog.get_logger()
@@ -117,9 +122,33 @@ class Publisher:
     async def _publish(self, exchange: AbstractExchange | None, key: str, message: aio_pika.Message) -> None:
         if exchange is None:
             raise Unreachable("the broker was never reached")
-        with away("not confirmed"):
-            async with asyncio.timeout(topology.PUBLISH_SECONDS):
-                await exchange.publish(message, key, mandatory=True)
+        to = exchange.name or "default"
+        with tracing.span(f"{to}.{key} publish", _about(to, key, message), "PRODUCER"), away("not confirmed"):
+            message.headers |= tracing.headers()
+            with _measured():
+                async with asyncio.timeout(topology.PUBLISH_SECONDS):
+                    await exchange.publish(message, key, mandatory=True)
+
+
+@contextmanager
+def _measured() -> Generator[None]:
+    began, outcome = time.perf_counter(), "failed"
+    try:
+        yield
+        outcome = "confirmed"
+    finally:
+        PUBLISH_SECONDS.labels(outcome=outcome).observe(time.perf_counter() - began)
+
+
+def _about(to: str, key: str, message: aio_pika.Message) -> tracing.Attributes:
+    return {
+        "messaging.system": "rabbitmq",
+        "messaging.operation.name": "publish",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": to,
+        "messaging.rabbitmq.destination.routing_key": key,
+        "messaging.message.id": message.message_id or "",
+    }
 
 
 def _message(message: Envelope, *, persistent: bool) -> aio_pika.Message:

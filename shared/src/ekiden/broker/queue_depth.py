@@ -5,7 +5,9 @@ import time
 from dataclasses import dataclass
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractRobustConnection
+from aiormq.exceptions import ConnectionClosed
+from pamqp.commands import Queue
 
 from ekiden.broker import topology
 from ekiden.broker.away import away
@@ -30,7 +32,6 @@ class QueueDepth:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: AbstractRobustConnection | None = None
-        self._channel: AbstractChannel | None = None
         self._known: dict[str, tuple[float, QueueState]] = {}
 
     async def connect(self) -> None:
@@ -38,17 +39,11 @@ class QueueDepth:
         if self._connection is not None:
             return
         with away("the broker does not answer"):
-            connection = await aio_pika.connect_robust(
+            self._connection = await aio_pika.connect_robust(
                 topology.with_heartbeat(self._url),
                 reconnect_interval=topology.RECONNECT_SECONDS,
                 timeout=topology.PUBLISH_SECONDS,
             )
-            try:
-                self._channel = await connection.channel()
-            except BaseException:  # half made: the next call begins anew
-                await connection.close()
-                raise
-            self._connection = connection
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -63,12 +58,25 @@ class QueueDepth:
         asked, known = self._known.get(name, (float("-inf"), QueueState(0, 0)))
         if time.monotonic() - asked < KEPT_SECONDS:
             return known
-        if self._channel is None:
+        if self._connection is None:
             raise Unreachable("the broker was never reached")
         with away("the broker does not answer"):
             async with asyncio.timeout(topology.PUBLISH_SECONDS):
-                channel = await self._channel.get_underlay_channel()
-                declared = await channel.queue_declare(name, passive=True)
+                declared = await look(self._connection, name)
         state = QueueState(declared.message_count or 0, declared.consumer_count or 0)
         self._known[name] = (time.monotonic(), state)
         return state
+
+
+async def look(connection: AbstractRobustConnection, queue: str) -> Queue.DeclareOk:
+    """Ask for a queue. Raises what aiormq raises.
+
+    On a channel of its own: asking for a queue that is not there closes the channel it is asked on, and a channel that
+    is closed while its connection comes back stays closed.
+    """
+    if connection.transport is None:
+        raise ConnectionClosed(0, "it is not connected at the moment")
+    channel = await connection.transport.connection.channel(publisher_confirms=False)
+    declared = await channel.queue_declare(queue, passive=True)
+    await channel.close()
+    return declared

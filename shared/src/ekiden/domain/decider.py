@@ -26,11 +26,13 @@ from ekiden.domain.messages import (
     Pause,
     Resend,
     RestartPhase,
+    Restored,
     Resume,
     Retry,
     RetryDue,
     Start,
     TaskStatus,
+    Trust,
 )
 from ekiden.domain.plan import Plan
 from ekiden.domain.progress import (
@@ -40,6 +42,7 @@ from ekiden.domain.progress import (
     enter,
     finish_step,
     gates_before,
+    in_doubt,
     order_again,
     place,
     running,
@@ -212,12 +215,44 @@ def _cancel(session: Session, message: Cancel, plan: Plan) -> Decision:
     return Decision(Verdict.MOVED, stamp(ended, message), abandon=session.waits_for, events=events)
 
 
+def _restored(session: Session, message: Restored, plan: Plan) -> Decision:
+    """From here on every search that it orders is one of which nobody knows whether it was bought.
+
+    So are those it waits for now, in case the ledger has lost them. Nothing else moves: the ledger is looked at when
+    its own doubts are in it.
+    """
+    doubtful = replace(session, restored_to=message.to)
+    if session.position is not None and in_doubt(doubtful, session.position, plan):
+        step = replace(session.current, doubted=session.waits_for)
+        doubtful = replace(doubtful, steps={**session.steps, session.position.key: step})
+    if doubtful == session:
+        return Decision(Verdict.REPEAT, session)
+    return Decision(Verdict.MOVED, stamp(doubtful, message), events=(Event("SessionRestored"),))
+
+
+def _trust(session: Session, message: Trust, plan: Plan) -> Decision:
+    if session.restored_to is None:
+        return Decision(Verdict.REPEAT, session)
+    steps = {key: replace(step, doubted=()) for key, step in session.steps.items()}
+    trusted = replace(session, restored_to=None, steps=steps)
+    return Decision(Verdict.MOVED, stamp(trusted, message), events=(Event("SessionTrusted"),))
+
+
 # ── small words ────────────────────────────────────────────────────────────────────────────────
 
 
 def _resend_these(session: Session, tasks: tuple[TaskId, ...], message: Message, plan: Plan) -> Decision:
+    """A session in doubt buys them only on a word that is younger than its backup: an older one may have been heard."""
     event = Event("TaskResent", detail=", ".join(tasks))
-    return order_again(session, place(session), tasks, message, plan, (event,))
+    sure = isinstance(message, Resend) or all(_is_news(session, message, task) for task in tasks)
+    return order_again(session, place(session), tasks, message, plan, (event,), sure=sure)
+
+
+def _is_news(session: Session, message: Message, task: TaskId) -> bool:
+    """Whether what the ledger says of a task was written after the backup that the session came out of."""
+    outcome = message.outcomes.get(task) if isinstance(message, Look) else None
+    ended = outcome.finished_at if outcome else None
+    return session.restored_to is None or (ended is not None and ended > session.restored_to)
 
 
 def _wait_for_verdict(before: Session, settled: Session, message: Look, unknown: list[TaskId]) -> Decision:
@@ -295,6 +330,8 @@ _RESTART = _rule(_restart, *_AHEAD)
 _CANCEL = _rule(_cancel, _S.CANCELLED)
 _STAY = _rule(_repeat)
 _SETTLE = _rule(_settle_only)
+_RESTORED = _rule(_restored)
+_TRUST = _rule(_trust)
 
 RULES: Mapping[tuple[Situation, type[Message]], Rule] = {
     (_S.PENDING, Start): _rule(_begin, *_AHEAD),
@@ -323,4 +360,6 @@ RULES: Mapping[tuple[Situation, type[Message]], Rule] = {
     (_S.ACTIVE, Resume): _STAY,
     **{(s, Cancel): _CANCEL for s in _S if s not in {_S.COMPLETED, _S.CANCELLED}},
     (_S.CANCELLED, Cancel): _STAY,
+    **{(s, Restored): _RESTORED for s in _S if s not in {_S.COMPLETED, _S.CANCELLED}},
+    **{(s, Trust): _TRUST for s in _S if s is not _S.CANCELLED},
 }

@@ -23,6 +23,10 @@ STALLED = timedelta(minutes=2)
 OVERDUE = timedelta(seconds=15)
 """A crash of ours delays an automatic retry by no more (DESIGN 7)."""
 NAMED_ITEMS = 5
+_RESTORED = (
+    "It was restored from a backup, and asks for every search that it orders: resolve_all with resend sends all of "
+    "these again, collects those whose run is known, and lets it buy by itself from then on."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,7 @@ def _unknown(case: Case) -> _Finding:
     advice = (
         "Resolve it with one of: resend (order it again), give_up (go on without it), attach (give the run id found "
         "at the provider, to collect what was paid).",
+        *([_RESTORED] if case.session.restored_to is not None else ()),
     )
     return _Finding(False, text, issues, advice, (Verb.RESOLVE,))
 

@@ -117,4 +117,21 @@ class Cancel:
     at: datetime
 
 
-Message = Start | Continue | Look | RetryDue | Retry | RestartPhase | Resend | Pause | Resume | Cancel
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The database came out of a backup, whose ledger ends at `to`: what was done since that was made is not known."""
+
+    at: datetime
+    to: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A person's word on a restored session: let it buy what it orders, at the risk of paying twice."""
+
+    at: datetime
+
+
+Message = (
+    Start | Continue | Look | RetryDue | Retry | RestartPhase | Resend | Pause | Resume | Cancel | Restored | Trust
+)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from ekiden.domain.budget import reserve
 from ekiden.domain.ids import Micros, Position, TaskId, TaskName
 from ekiden.domain.messages import Look, Message, Outcome, TaskStatus
-from ekiden.domain.plan import Plan
+from ekiden.domain.plan import Plan, Provider
 from ekiden.domain.session import RUNNING, Failure, Session, Status, StepState, WaitingReason
 
 AUTOMATIC_RETRIES = 5
@@ -26,11 +26,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A task to create: the `index`-th item of a step, under a generation."""
+    """A task to create: the `index`-th item of a step, under a generation. A `doubted` one may have been bought."""
 
     name: TaskName
     item: object | None
     cap: Micros
+    doubted: bool = False
 
     @property
     def id(self) -> TaskId:
@@ -63,8 +64,8 @@ def orders(session: Session, plan: Plan) -> tuple[Order, ...]:
         return ()
     items = plan.items(session.position, session.results, session.edited)
     cap = plan.by_position[session.position].reservation
-    names = [TaskName.parse(task_id) for task_id in session.waits_for]
-    return tuple(Order(name, items[name.index], cap) for name in names)
+    names, doubted = [TaskName.parse(task_id) for task_id in session.waits_for], session.current.doubted
+    return tuple(Order(name, items[name.index], cap, name.id in doubted) for name in names)
 
 
 def abandoned(session: Session) -> tuple[TaskId, ...]:
@@ -162,8 +163,12 @@ def order_again(
     message: Message,
     plan: Plan,
     events: tuple[Event, ...],
+    *,
+    sure: bool = False,
 ) -> Decision:
     """Order some tasks of the current step again under its next generation, and abandon the ones they replace.
+
+    `sure`: a person wants just these bought, also by a session that is in doubt.
 
     They are abandoned also when the budget stops the order: an unknown one must not be answered while a higher
     budget, which orders it again, is waited for.
@@ -177,7 +182,8 @@ def order_again(
     replaced = {task: replace(TaskName.parse(task), generation=generation).id for task in again}
     tasks = tuple(replaced.get(task, task) for task in step.tasks)
     renewed = replace(step, tasks=tasks, failed=())
-    decision = _buy(session, replace(step, failed=again), renewed, tuple(replaced.values()), message, plan, events)
+    new = tuple(replaced.values())
+    decision = _buy(session, replace(step, failed=again), renewed, new, message, plan, events, sure=sure)
     return _join(decision, again)
 
 
@@ -189,6 +195,8 @@ def _buy(
     message: Message,
     plan: Plan,
     events: tuple[Event, ...],
+    *,
+    sure: bool = False,
 ) -> Decision:
     """Reserve the money for `new` tasks and run it `renewed`; or leave the step `idle`, waiting for a higher budget."""
     position = place(session)
@@ -198,12 +206,20 @@ def _buy(
         event = Event("BudgetReached", position.phase, position.step)
         return wait(waiting, WaitingReason.BUDGET, message, (*events, event))
     generation = TaskName.parse(new[0]).generation
-    step = replace(renewed, generation=generation, started_at=renewed.started_at or message.at)
+    doubted = new if in_doubt(session, position, plan) and not sure else ()
+    kept = tuple(task for task in renewed.doubted if task in renewed.tasks)
+    started = renewed.started_at or message.at
+    step = replace(renewed, generation=generation, doubted=(*kept, *doubted), started_at=started)
     bought = running(replace(session, money=money, steps={**session.steps, position.key: step}), message)
     ordered = tuple(order for order in orders(bought, plan) if order.id in new)
     return Decision(
         Verdict.MOVED, bought, tasks=ordered, events=(*events, Event("StepStarted", position.phase, position.step))
     )
+
+
+def in_doubt(session: Session, position: Position, plan: Plan) -> bool:
+    """Whether what a session orders there may have been bought before it was restored. A GPT call is just made."""
+    return session.restored_to is not None and plan.by_position[position].provider is Provider.PERPLEXITY
 
 
 def place(session: Session) -> Position:

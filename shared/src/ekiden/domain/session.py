@@ -54,6 +54,7 @@ class StepState:
     `generation` counts how often it was ordered. `tasks` is what the step waits for, one id per item and in
     the items' order; ids of several generations stand side by side after a retry. `failed` are those a retry
     orders again. `shorter` counts how often its prompts were made shorter, `fresh` forbids the search cache.
+    `doubted` are those that may have been bought before the database was restored: they are created as unknown.
     """
 
     generation: int = 0
@@ -63,6 +64,7 @@ class StepState:
     missing: tuple[int, ...] = ()
     shorter: int = 0
     fresh: bool = False
+    doubted: tuple[TaskId, ...] = ()
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
@@ -125,6 +127,8 @@ class Session:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     moved_at: datetime | None = None
+    restored_to: datetime | None = None
+    """It came out of a backup that knows of nothing later: what it orders since may have been bought already."""
 
     @property
     def current(self) -> StepState:

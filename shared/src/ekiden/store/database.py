@@ -12,16 +12,20 @@ from pymongo.read_concern import ReadConcern
 
 from ekiden.clock import DatabaseClock
 from ekiden.errors import Unreachable
+from ekiden.metrics import UNREACHABLE
+from ekiden.store.watch import CommandWatch
 
 Document = dict[str, Any]
 Collection = AsyncCollection[Document]
 
 TIMEOUT_MS = 10_000
+APP_NAME = "ekiden"
 JOURNALED = WriteConcern(w="majority", j=True)
 """The truth, and the permission to spend: on disk with a majority before we go on."""
 QUICK = WriteConcern(w=1, j=False)
 """What may vanish in the last 100 ms before a kill: at worst a wake-up, or a counted resend."""
 
+_UNAUTHORIZED = 13
 _AWAY = (ConnectionFailure, NetworkTimeout, ExecutionTimeout)
 _AWAY_CODES = frozenset({50, 64, 89, 91, 189, 262, 10107, 11600, 11602, 13435, 13436, 14031})
 """Server answers that mean «not now»: time limits, shutting or stepping down, disk full (mongo `error_codes.yml`)."""
@@ -30,15 +34,16 @@ _AWAY_CODES = frozenset({50, 64, 89, 91, 189, 262, 10107, 11600, 11602, 13435, 1
 class Database:
     """The collections of one database, each to be had with the durability a write needs."""
 
-    def __init__(self, url: str, name: str, *, timeout_ms: int = TIMEOUT_MS) -> None:
+    def __init__(self, url: str, name: str, *, timeout_ms: int = TIMEOUT_MS, app_name: str = APP_NAME) -> None:
         self._client: AsyncMongoClient[Document] = AsyncMongoClient(
             url,
             timeoutMS=timeout_ms,
             serverSelectionTimeoutMS=timeout_ms,
             tz_aware=True,
             retryWrites=True,
-            appname="ekiden",
+            appname=app_name,
             heartbeatFrequencyMS=1000,
+            event_listeners=[CommandWatch()],
         )
         self._database = self._client.get_database(name, read_preference=ReadPreference.PRIMARY)
         self.clock = DatabaseClock()
@@ -59,6 +64,22 @@ class Database:
             hello = await self._database.command("hello", read_preference=ReadPreference.PRIMARY_PREFERRED)
         return bool(hello.get("isWritablePrimary"))
 
+    async def connected(self, app_name: str = APP_NAME) -> list[str]:
+        """The addresses from which processes that call themselves so are connected, idle ones too. Raises Unreachable.
+
+        Of other users' connections it knows only with the right to `inprog`; without logins there are no others.
+        """
+        everything = {"allUsers": True, "idleConnections": True, "idleSessions": False}
+        named = [{"$match": {"appName": app_name, "client": {"$exists": True}}}, {"$project": {"client": 1}}]
+        with away():
+            try:
+                found = await self._client.admin.aggregate([{"$currentOp": everything}, *named])
+            except OperationFailure as error:
+                if error.code != _UNAUTHORIZED:
+                    raise
+                found = await self._client.admin.aggregate([{"$currentOp": everything | {"allUsers": False}}, *named])
+            return sorted({str(row["client"]) async for row in found})
+
     async def synchronise_clock(self) -> None:
         """Ask the database what time it is. Raises Unreachable."""
         asked = self.clock.monotonic()
@@ -76,12 +97,17 @@ def away() -> Generator[None]:
     try:
         yield
     except _AWAY as error:
-        raise Unreachable(f"the database does not answer: {type(error).__name__}") from error
+        raise _unreachable(type(error).__name__) from error
     except OperationFailure as error:
         if error.code in _AWAY_CODES or error.timeout:
-            raise Unreachable(f"the database does not answer: {error.code}") from error
+            raise _unreachable(error.code) from error
         raise
     except PyMongoError as error:
         if error.timeout:
-            raise Unreachable(f"the database does not answer: {type(error).__name__}") from error
+            raise _unreachable(type(error).__name__) from error
         raise
+
+
+def _unreachable(why: object) -> Unreachable:
+    UNREACHABLE.labels(server="database").inc()
+    return Unreachable(f"the database does not answer: {why}")

@@ -1,6 +1,6 @@
 """Dead letters, kept where they can be looked at without touching them: reading them on the broker would count them.
 
-Kept until somebody drops them, or for a month after they were replayed.
+Kept until somebody drops them, for a month after they were replayed, or for as long as sessions are (retention).
 """
 
 from collections.abc import Mapping
@@ -30,11 +30,11 @@ class DeadLetterStore:
 
         One that was replayed already comes back to the list: the same message has died again.
         """
+        now = self._clock.now()
+        changed = {"$set": {"storedAt": now}, "$unset": {"replayedAt": ""}}
         with away():
             written = await self._letters.update_one(
-                {"_id": letter.id},
-                {"$setOnInsert": _document(letter, self._clock.now()), "$unset": {"replayedAt": ""}},
-                upsert=True,
+                {"_id": letter.id}, {"$setOnInsert": _document(letter, now), **changed}, upsert=True
             )
         return written.upserted_id is not None
 
@@ -116,7 +116,6 @@ def _document(letter: DeadLetter, now: datetime) -> Document:
         "truncated": letter.truncated,
         "deaths": letter.deaths,
         "diedAt": letter.died_at or now,
-        "storedAt": now,
         "messageId": letter.message_id,
         "type": letter.type,
         "contentType": letter.content_type,

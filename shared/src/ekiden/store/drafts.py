@@ -34,10 +34,13 @@ class DraftStore:
         newest = max((draft["generation"] for draft in found), default=0)
         return [draft for draft in found if draft["generation"] == newest]
 
-    async def edit(self, draft_id: str, changes: Mapping[str, Any], now: datetime) -> Document | None:
+    async def edit(self, draft_id: str, changes: Mapping[str, Any], now: datetime, revision: int) -> Document | None:
+        """Change a draft as it was at a revision. None when it is another by now, or gone."""
+        seen = revision or {"$in": [0, None]}  # it has none before its first change
+        update = {"$set": {**changes, "editedAt": now, "revision": revision + 1}}
         with away():
             return await self._drafts.find_one_and_update(
-                {"_id": draft_id}, {"$set": {**changes, "editedAt": now}}, return_document=ReturnDocument.AFTER
+                {"_id": draft_id, "revision": seen}, update, return_document=ReturnDocument.AFTER
             )
 
 

@@ -1,6 +1,7 @@
 """The workers' side of a provider's shared state: what is waited for before a claim, and who is told of a refusal."""
 
 import asyncio
+import math
 import os
 from contextlib import suppress
 
@@ -17,7 +18,7 @@ from ekiden.errors import (
     RateLimited,
     Unreachable,
 )
-from ekiden.metrics import BREAKER_OPEN
+from ekiden.metrics import BREAKER_OPEN, PROVIDER_RATE_LIMIT
 from ekiden.retry import opens_breaker
 from ekiden.store import provider_writes as write
 from ekiden.store.database import Database, Document, away
@@ -53,6 +54,8 @@ class MongoGate:
 
     async def start(self) -> None:
         """Say how many calls a minute we allow, for people to see, and read the state. Raises Unreachable."""
+        limit = math.inf if self._rate_per_minute is None else self._rate_per_minute / 60
+        PROVIDER_RATE_LIMIT.labels(provider=self._provider).set(limit)
         with away():
             rate = {"$set": {"ratePerMinute": self._rate_per_minute}}
             await self._providers.update_one({"_id": self._provider}, rate, upsert=True)
@@ -63,7 +66,7 @@ class MongoGate:
             try:
                 await self.refresh()
             except Unreachable as error:
-                log.debug("provider_state_unknown", error=str(error))
+                log.debug("provider_state_not_read", error=str(error))
             except Exception:
                 log.exception("provider_state_crashed")
             await asyncio.sleep(REFRESH_SECONDS)
@@ -118,7 +121,7 @@ class MongoGate:
         if self._state.breaker is not None and known is None:
             log.error("breaker_opened", provider=self._provider, reason=self._state.breaker)
         elif isinstance(error, RateLimited):
-            log.warning("cooling_down", provider=self._provider, seconds=_cool_down(error))
+            log.warning("cool_down_began", provider=self._provider, seconds=_cool_down(error))
         if isinstance(error, OutcomeUnknown):  # an outage for the breaker, but never held back: it may have been bought
             return False
         return self._state.breaker is not None if saved else opens_breaker(error)

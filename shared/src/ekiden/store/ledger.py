@@ -212,6 +212,7 @@ def read_claim(document: Mapping[str, Any], asked: float) -> Claim:
         hint=document.get("hint", ""),
         run_age_seconds=_run_age(document, number) if run_id is not None else 0.0,
         claimed_at=asked,
+        traceparent=document.get("traceparent", ""),
     )
 
 

@@ -23,6 +23,11 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("reserved.task", ASCENDING)], name="reconcile_all_reserved", sparse=True),
         IndexModel([("status", ASCENDING), ("_id", ASCENDING)], name="reconcile_all_moving"),
         IndexModel(
+            [("finishedAt", ASCENDING)],
+            name="prune_by_age",
+            partialFilterExpression={"finishedAt": {"$gt": BEGINNING_OF_TIME}},
+        ),
+        IndexModel(
             [("nextRetryAt", ASCENDING)],
             name="retry_when_due",
             partialFilterExpression={"nextRetryAt": {"$gt": BEGINNING_OF_TIME}},
@@ -58,6 +63,11 @@ INDEXES: dict[str, list[IndexModel]] = {
     "dead_letters": [
         IndexModel([("replayedAt", ASCENDING), ("diedAt", DESCENDING), ("_id", DESCENDING)], name="list"),
         IndexModel([("replayedAt", ASCENDING)], name="forget_replayed", expireAfterSeconds=REPLAYED_KEPT_SECONDS),
+        IndexModel([("storedAt", ASCENDING)], name="prune_by_age"),
+        IndexModel([("sessionId", ASCENDING)], name="of_session", sparse=True),
+    ],
+    "pruned": [
+        IndexModel([("prunedAt", ASCENDING)], name="interrupted", partialFilterExpression={"left": True}),
     ],
     "drafts": [IndexModel([("session", ASCENDING), ("conceptNumber", ASCENDING)], name="of_session")],
 }

@@ -42,6 +42,7 @@ def to_document(session: Session) -> Document:
         "failure": {"error": failure.error, "message": failure.message, "taskId": failure.task_id} if failure else None,
         "startedAt": session.started_at,
         "finishedAt": session.finished_at,
+        "restoredTo": session.restored_to,
     }
 
 
@@ -83,6 +84,7 @@ def from_document(document: Mapping[str, Any]) -> Session:
         started_at=document.get("startedAt"),
         finished_at=document.get("finishedAt"),
         moved_at=document.get("movedAt"),
+        restored_to=document.get("restoredTo"),
     )
 
 
@@ -105,6 +107,7 @@ def _step(step: StepState) -> Document:
         "missing": list(step.missing),
         "shorter": step.shorter,
         "fresh": step.fresh,
+        "doubted": list(step.doubted),
         "startedAt": step.started_at,
         "finishedAt": step.finished_at,
     }
@@ -119,6 +122,7 @@ def _read_step(document: Mapping[str, Any]) -> StepState:
         missing=tuple(document.get("missing", ())),
         shorter=document.get("shorter", 0),
         fresh=document.get("fresh", False),
+        doubted=tuple(document.get("doubted", ())),
         started_at=document.get("startedAt"),
         finished_at=document.get("finishedAt"),
     )

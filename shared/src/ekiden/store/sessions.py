@@ -9,6 +9,7 @@ import bson
 import structlog
 from pymongo.errors import DuplicateKeyError
 
+from ekiden import tracing
 from ekiden.domain.ids import SessionId
 from ekiden.domain.messages import Message
 from ekiden.domain.progress import Decision
@@ -42,9 +43,11 @@ class SessionStore:
         """Store a new session. False when one of that id, or of that owner and idempotency key, is there already."""
         created = {"type": "SessionCreated", "phase": None, "step": None, "detail": ""}
         document = to_document(session) | {
-            "history": [_entry(session, "Create", [created], session.created_at)],
+            "history": [_entry(session, "Create", [created], session.created_at) | {"budget": session.money.budget}],
             "movedAt": session.created_at,
         }
+        if place := tracing.here():
+            document["traceparent"] = place
         if idempotency is not None:
             document["idempotency"] = {"key": idempotency.key, "fingerprint": idempotency.fingerprint}
         try:
@@ -84,6 +87,8 @@ class SessionStore:
         """
         after = replace(decision.session, version=before.version + 1)
         changed = changes(before, after)
+        if place := tracing.here():
+            changed["traceparent"] = place
         events = [{"type": e.type, "phase": e.phase, "step": e.step, "detail": e.detail} for e in decision.events]
         entry = _entry(after, type(message).__name__, events, message.at)
         if known_as is not None:
@@ -104,6 +109,12 @@ class SessionStore:
         if unmoved:
             raise DocumentTooLarge(f"{before.id} would grow past {LARGEST_BYTES} bytes")
         return None
+
+    async def traceparent(self, session_id: SessionId) -> str:
+        """Where in a trace the session moved last; empty when it was not traced."""
+        with away():
+            found = await self._sessions.find_one({"_id": session_id}, {"traceparent": 1})
+        return (found or {}).get("traceparent", "")
 
     async def document(self, session_id: SessionId) -> Document | None:
         """The whole document, history included, for those who show it."""
@@ -147,6 +158,12 @@ class SessionStore:
             found = self._sessions.find({"$or": [{"status": {"$in": MOVING}}, held]}, {"_id": 1})
             return [SessionId(row["_id"]) async for row in found]
 
+    async def not_over(self) -> list[SessionId]:
+        """All sessions that may still order something, by themselves or when a person lets them."""
+        query = {"status": {"$nin": [Status.COMPLETED, Status.CANCELLED]}}
+        with away():
+            return [SessionId(row["_id"]) async for row in self._sessions.find(query, {"_id": 1}).sort("_id")]
+
     async def retries_due(self, now: datetime) -> Sequence[SessionId]:
         with away():
             query = {"nextRetryAt": {"$gt": BEGINNING_OF_TIME, "$lte": now}}
@@ -158,11 +175,12 @@ class SessionStore:
             found = await self._sessions.find_one({"nextRetryAt": {"$gt": now}}, _RETRIED, sort=[("nextRetryAt", 1)])
         return found["nextRetryAt"] if found else None
 
-    async def waiting(self) -> dict[str, int]:
-        """How many sessions wait, by reason."""
-        pipeline = [{"$match": {"status": Status.WAITING}}, {"$group": {"_id": "$waitingReason", "n": {"$sum": 1}}}]
+    async def waiting(self) -> dict[str, tuple[int, datetime]]:
+        """How many sessions wait, and since when the one that has waited longest, by reason."""
+        by_reason = {"_id": "$waitingReason", "sessions": {"$sum": 1}, "since": {"$min": "$movedAt"}}
         with away():
-            return {row["_id"]: row["n"] async for row in await self._sessions.aggregate(pipeline)}
+            rows = await self._sessions.aggregate([{"$match": {"status": Status.WAITING}}, {"$group": by_reason}])
+            return {row["_id"]: (row["sessions"], row["since"]) async for row in rows}
 
     async def _stream(self, query: Mapping[str, Any]) -> AsyncIterator[Session]:
         """Read many. One that cannot be read, because of a bug or of a newer version, keeps back no other."""
@@ -171,7 +189,7 @@ class SessionStore:
                 try:
                     session = from_document(document)
                 except Exception:
-                    log.exception("session_unreadable", session_id=document["_id"])
+                    log.exception("session_not_read", session_id=document["_id"])
                 else:
                     yield session
 

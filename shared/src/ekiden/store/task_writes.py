@@ -21,6 +21,9 @@ BEHIND_OTHERS_SECONDS = 600
 MOST_DOUBLINGS = {ANNOUNCE_AGAIN_SECONDS: 4, BEHIND_OTHERS_SECONDS: 3}
 RESEND_ASKED = "ResendAsked"
 """The error of a task that a person wants ordered again."""
+RESTORED = "Restored"
+"""The error of a submission that was made, if it was, after the backup that this ledger came out of."""
+WHY_DOUBTED = "the database was restored from a backup: it may have been bought since that was made"
 
 Pipeline = list[Document]
 
@@ -276,6 +279,34 @@ def resend() -> Pipeline:
     why = "a person asked to send it again"
     error = {"error": RESEND_ASKED, "message": why, "mayPass": True, "tooLong": False}
     return [{"$set": _FINAL | {"status": TaskStatus.FAILED, "error": error}}]
+
+
+def doubt(*, resend: bool) -> Pipeline:
+    """This ledger came out of a backup, and what had not ended in it may have been sent, or answered, since then.
+
+    Written as a claim that was lost: counted, billed at its cap, and there for a run to be attached to.
+    """
+    lost: Document = {"outcome": "unknown", "endedAt": "$$NOW", "billed": "$cap", "error": RESTORED}
+    following = {"$add": ["$epoch", 1]}
+    begun = {"$concatArrays": ["$submissions", [{"epoch": following, "sentAt": "$$NOW", **lost}]]}
+    without_verdict = {"$in": ["$$s.outcome", ["pending", "accepted"]]}
+    merged = {"$cond": [without_verdict, {"$mergeObjects": ["$$s", lost]}, "$$s"]}
+    closed = {"$map": {"input": "$submissions", "as": "s", "in": merged}}
+    queued = {"$eq": ["$status", TaskStatus.QUEUED]}
+    sent: Document = {
+        "submissions": {"$cond": [queued, begun, closed]},
+        "epoch": {"$cond": [queued, following, "$epoch"]},
+        "startedAt": {"$ifNull": ["$startedAt", "$$NOW"]},
+    }
+    no_run = {"$eq": [{"$ifNull": ["$runId", None]}, None]}
+    run = {"$concat": [WHY_DOUBTED, "; its run ", "$runId", " was accepted before: attach it"]}
+    error: Document = {"error": "OutcomeUnknown", "message": {"$cond": [no_run, WHY_DOUBTED, run]}}
+    error |= {"mayPass": False, "tooLong": False}
+    return [
+        {"$set": sent},
+        {"$set": {"billed": _BILLED, "error": error}},
+        {"$set": _requeue(0) if resend else _unless_abandoned(_UNKNOWN)},
+    ]
 
 
 def attach(run_id: str) -> Pipeline:

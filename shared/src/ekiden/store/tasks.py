@@ -21,7 +21,7 @@ from ekiden.store.database import Database, Document, away
 
 _DUPLICATE = 11000
 _VERDICT = {"status": 1, "result": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1}
-_TOLD = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1}
+_TOLD = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1, "traceparent": 1}
 _ANNOUNCED = {"_id": 0, "announceAt": 1}
 _TOLD_OF = (TaskStatus.QUEUED, TaskStatus.SUBMITTED)
 FREE_AT_ONCE = 100
@@ -33,7 +33,7 @@ _CLOCK_ERROR = timedelta(milliseconds=20)
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task as its order and its rendering make it."""
+    """A task as its order and its rendering make it. A `doubted` one waits for a person before it is ever sent."""
 
     name: TaskName
     tenant: str
@@ -42,6 +42,9 @@ class NewTask:
     request_hash: str
     on_unknown: UnknownOutcome
     cap: Micros
+    doubted: bool = False
+    traceparent: str = ""
+    """Where in a trace it was ordered: a message that says so may be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ class TaskStore:
     async def create(self, tasks: Sequence[NewTask]) -> None:
         """Create tasks; those that exist stay as they are, with the prompt they were rendered with."""
         now = self._clock.now()
-        await self._insert([_document(task, TaskStatus.QUEUED, now) for task in tasks])
+        made = [(task, _document(task, TaskStatus.QUEUED, now)) for task in tasks]
+        await self._insert([_doubted(document, now) if task.doubted else document for task, document in made])
 
     async def abandon(self, tasks: Iterable[tuple[TaskId, str, Provider]], *, cancel: bool = True) -> None:
         """Nobody waits for these any more. An absent one gets a tombstone, so that a late creation finds it taken.
@@ -306,6 +310,16 @@ def _to_announce(when: Document, closed: Collection[Provider]) -> Document:
     return {"$or": [{"provider": p.value, "status": s.value, "announceAt": when} for p, s in kinds]}
 
 
+def _doubted(document: Document, now: datetime) -> Document:
+    """A task of a restored session, as `write.doubt` would have left it had it been in the backup."""
+    cap = document["cap"]
+    lost = {"epoch": 1, "sentAt": now, "endedAt": now, "outcome": "unknown", "billed": cap, "error": write.RESTORED}
+    error = {"error": "OutcomeUnknown", "message": write.WHY_DOUBTED, "mayPass": False, "tooLong": False}
+    known = {name: value for name, value in document.items() if name != "announceAt"}
+    unknown = {"status": TaskStatus.OUTCOME_UNKNOWN.value, "startedAt": now, "bookedAt": now, "error": error}
+    return known | unknown | {"epoch": 1, "submissions": [lost], "billed": cap}
+
+
 def _document(task: NewTask, status: TaskStatus, now: datetime) -> Document:
     name = task.name
     return {
@@ -332,4 +346,5 @@ def _document(task: NewTask, status: TaskStatus, now: datetime) -> Document:
         "submissions": [],
         "billed": 0,
         "createdAt": now,
+        **({"traceparent": task.traceparent} if task.traceparent else {}),
     }

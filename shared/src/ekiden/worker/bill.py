@@ -4,7 +4,7 @@ import structlog
 
 from ekiden.domain.ids import Micros
 from ekiden.domain.plan import Provider
-from ekiden.metrics import CALLS_ABOVE_CAP, PROVIDER_COST, PROVIDER_REQUESTS, PROVIDER_TOKENS
+from ekiden.metrics import CALLS_ABOVE_CAP, PROVIDER_COST, PROVIDER_ERRORS, PROVIDER_REQUESTS, PROVIDER_TOKENS
 from ekiden.worker.ledger import Completed, Ended
 
 log = structlog.get_logger()
@@ -21,6 +21,7 @@ def count_answer(provider: Provider, answer: Completed, cap: Micros) -> None:
 def count_failure(provider: Provider, ending: Ended, cap: Micros) -> None:
     """A call without an answer. What is booked for an unknown outcome is money at risk, and not yet spent."""
     PROVIDER_REQUESTS.labels(provider=provider, model="", outcome=ending.outcome).inc()
+    PROVIDER_ERRORS.labels(provider=provider, error=ending.error).inc()
     if ending.outcome != "unknown":
         _count_cost(provider, ending.billed, cap)
 
@@ -29,4 +30,4 @@ def _count_cost(provider: Provider, billed: Micros, cap: Micros) -> None:
     PROVIDER_COST.labels(provider=provider).inc(billed / 1_000_000)
     if billed > cap:  # its reservation was too small, so the budget may be passed by the difference
         CALLS_ABOVE_CAP.labels(provider=provider).inc()
-        log.warning("call_above_cap", billed=billed, cap=cap)
+        log.warning("cap_exceeded", billed=billed, cap=cap)

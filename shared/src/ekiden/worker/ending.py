@@ -13,6 +13,7 @@ from ekiden.errors import (
     Rejected,
     RunFailed,
 )
+from ekiden.masking import hide
 from ekiden.retry import Again, Ask, Tally, Verdict, held_back
 from ekiden.worker.ledger import Completed, Ended
 
@@ -65,10 +66,15 @@ def ending_of(error: ProviderError, verdict: Verdict, cap: Micros) -> Ended:
     return Ended(
         outcome=outcome_of(error),
         error=type(error).__name__,
-        message=str(error)[:2000].encode("utf-8", "replace").decode(),  # a provider's text may hold half a character
+        message=_told(error),
         billed=cap if error.billed is None else Micros(error.billed),
         again_seconds=verdict.delay_seconds if isinstance(verdict, Again) else None,
         ask=isinstance(verdict, Ask),
         may_pass=error.may_pass,
         too_long=isinstance(error, ContextTooLong),
     )
+
+
+def _told(error: ProviderError) -> str:
+    """The error's text as it is kept and shown: a provider's may hold half a character, ours an address."""
+    return hide(str(error))[:2000].encode("utf-8", "replace").decode()

@@ -14,7 +14,9 @@ from typing import Any
 
 import httpx
 
+from ekiden import tracing
 from ekiden.errors import Misconfigured, OutcomeUnknown, ProviderError, ProviderUnavailable, RequestRejected
+from ekiden.masking import MASK, is_secret
 from ekiden.worker.decoding import decode
 from ekiden.worker.lease import Fence
 
@@ -74,6 +76,8 @@ class ProviderClient:
         for name, value in headers.items():
             if not _PRINTABLE.fullmatch(value):
                 raise ValueError(f"the value of the header {name} has a character that cannot be sent")
+        key = headers.get("Authorization", "").partition(" ")[2]
+        self._key = key if is_secret(key) else None
         kept = connections if reuse else 0
         limits = httpx.Limits(
             max_connections=connections, max_keepalive_connections=kept, keepalive_expiry=KEPT_OPEN_SECONDS
@@ -141,10 +145,19 @@ class ProviderClient:
         )
         async with asyncio.timeout(deadline_seconds):
             response = await self._client.send(request, stream=True)
+            tracing.note(
+                {
+                    "http.request.method": method,
+                    "http.response.status_code": response.status_code,
+                    "server.address": request.url.host,
+                }
+            )
             try:
                 text = await _whole_text(response)
             finally:
                 await response.aclose()
+        if self._key is not None:  # a provider may show us what we sent, and errors are kept and told
+            text = text.replace(self._key, MASK)
         return Reply(response.status_code, response.headers, text, _decoded(text))
 
 

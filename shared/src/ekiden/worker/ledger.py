@@ -36,6 +36,8 @@ class Claim:
     """With a run id: how long ago its call was sent when it was claimed, by the database's clock."""
     claimed_at: float = 0.0
     """This process's monotonic clock, read before the claim was sent: the lease counts from here."""
+    traceparent: str = ""
+    """Where in a trace the task was ordered."""
 
 
 @dataclass(frozen=True, slots=True)

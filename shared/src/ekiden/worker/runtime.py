@@ -22,6 +22,7 @@ from ekiden.domain.messages import FINAL, TaskStatus
 from ekiden.errors import InvalidOutput, NotBought, OutcomeUnknown, ProviderError, Rejected, RunLost, Unreachable
 from ekiden.metrics import OUTCOME_UNKNOWN, PROVIDER_SECONDS, TASK_RETRIES
 from ekiden.retry import Again, Ask, again
+from ekiden.worker import spans
 from ekiden.worker.adapter import Adapter, Call, Running, Submitted
 from ekiden.worker.bill import count_answer, count_failure
 from ekiden.worker.ending import ending_of, is_answer, tally_with, with_known_cost
@@ -108,7 +109,7 @@ class Runtime:
                 for task_id in cancelled:
                     self._begin_to_cancel(task_id)
             except Unreachable as error:
-                log.warning("not_renewed", error=str(error))
+                log.warning("leases_not_renewed", error=str(error))
             except Exception:
                 log.exception("renewal_crashed")
             await asyncio.sleep(RENEW_SECONDS)
@@ -186,12 +187,17 @@ class Runtime:
         work.add_done_callback(self._done)
 
     async def _work(self, claim: Claim, held_at: float) -> None:
-        with structlog.contextvars.bound_contextvars(session_id=claim.session_id, task_id=claim.task_id):
+        bound = structlog.contextvars.bound_contextvars(session_id=claim.session_id, task_id=claim.task_id)
+        with bound, spans.working(claim):
             began = self.leases.monotonic()
             try:
                 reply = await self._reply(claim, held_at)
                 collects = isinstance(reply, Submitted)
-                answer = await self._collect(claim, reply.run_id, began) if isinstance(reply, Submitted) else reply
+                if isinstance(reply, Submitted):
+                    with spans.collecting(claim, reply.run_id):
+                        answer = await self._collect(claim, reply.run_id, began)
+                else:
+                    answer = reply
             except ProviderError as error:
                 await self._end(claim, error)
                 return
@@ -204,9 +210,9 @@ class Runtime:
             answer = with_known_cost(answer, claim.cap)
             self._reach("before_result_saved")
             try:
-                saved = await self._persist(lambda: self.ledger.complete(claim, answer))
+                saved = await self._persist(claim, lambda: self.ledger.complete(claim, answer))
             except Exception as error:
-                log.exception("answer_not_storable")
+                log.exception("answer_not_stored")
                 await self._end(claim, InvalidOutput(f"no answer to store: {error!r}", billed=answer.usage.billed))
                 return
             finally:  # an answer it was, even one that cannot be stored
@@ -228,7 +234,7 @@ class Runtime:
             log.info("run_accepted", run_id=reply.run_id, attempt=claim.attempt)
             self._reach("before_run_id_saved")
             try:
-                await self._persist(lambda: self.ledger.submitted(claim, reply.run_id))
+                await self._persist(claim, lambda: self.ledger.submitted(claim, reply.run_id))
             finally:
                 await self._tell_gate(self.gate.answered(self.leases.monotonic() - sent))
             self._reach("after_run_id_saved")
@@ -242,7 +248,9 @@ class Runtime:
         sent = self.leases.monotonic()
         self._reach("before_post")
         try:
-            reply = await self.adapter.submit(call, self.leases.fence(claim.claimed_at, held_at))
+            with spans.submitting(claim):
+                reply = await self.adapter.submit(call, self.leases.fence(claim.claimed_at, held_at))
+                spans.heard(reply)
         except ProviderError as error:
             if is_answer(error):
                 await self._tell_gate(self.gate.answered(self.leases.monotonic() - sent))
@@ -268,7 +276,7 @@ class Runtime:
         try:
             for pause in self.polls.waits():
                 if await self._stopped_within(pause):
-                    await self._persist(lambda: self.ledger.let_go(claim))
+                    await self._persist(claim, lambda: self.ledger.let_go(claim))
                     log.info("task_released", run_id=run_id)
                     return None
                 try:
@@ -286,6 +294,7 @@ class Runtime:
                     if claim.run_id is None:
                         self.polls.measured(took)
                         PROVIDER_SECONDS.labels(provider=self.adapter.provider).observe(took)
+                    spans.heard(state)
                     return state
                 if took > self.longest_run_seconds:
                     self._begin_to_cancel(claim.task_id)
@@ -308,7 +317,8 @@ class Runtime:
         verdict = again(error, tally_with(claim.tally, error), provider, claim.policy, random.random())  # noqa: S311 - jitter, no secret
         ending = ending_of(error, verdict, claim.cap)
         self._reach("before_failure_saved")
-        saved = await self._persist(lambda: self.ledger.end(claim, ending))
+        saved = await self._persist(claim, lambda: self.ledger.end(claim, ending))
+        spans.ended(ending)
         self._reach("after_failure_saved")
         if saved is not Saved.KNOWN:  # whoever freed it has counted it
             count_failure(provider, ending, claim.cap)
@@ -326,7 +336,7 @@ class Runtime:
                     await self.announcer.command(provider, claim.task_id, session_id)
             return
         if isinstance(verdict, Ask) and saved is not Saved.KNOWN:
-            log.warning("outcome_unknown", at_risk=claim.cap)
+            log.warning("outcome_left_unknown", at_risk=claim.cap)
         await self._announce_end(claim.task_id, session_id, completed=False)
 
     def _begin_to_cancel(self, task_id: TaskId) -> None:
@@ -362,14 +372,15 @@ class Runtime:
             log.warning("announcement_lost", task_id=task_id, error=str(error))
         self._reach("after_event")
 
-    async def _persist(self, save: Callable[[], Awaitable[T]]) -> T:
+    async def _persist(self, claim: Claim, save: Callable[[], Awaitable[T]]) -> T:
         """Keep trying to save what the provider said, for as long as this process lives."""
-        while True:
-            try:
-                return await save()
-            except Unreachable as error:
-                log.warning("saving_again", error=str(error))
-                await asyncio.sleep(SAVE_AGAIN_SECONDS)
+        with spans.saving(claim):
+            while True:
+                try:
+                    return await save()
+                except Unreachable as error:
+                    log.warning("save_postponed", error=str(error))
+                    await asyncio.sleep(SAVE_AGAIN_SECONDS)
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:

@@ -5,6 +5,7 @@ import socket
 
 import structlog
 
+from ekiden import tracing
 from ekiden.backbone import Backbone
 from ekiden.broker.consumer import Ack
 from ekiden.broker.topology import TASK_QUEUES
@@ -65,6 +66,7 @@ class WorkerService:
 
     async def _receive(self, message: TaskMessage, ack: Ack) -> None:
         with structlog.contextvars.bound_contextvars(session_id=message.session_id, task_id=message.task_id):
+            tracing.note({tracing.SESSION_ID: message.session_id, tracing.TASK_ID: message.task_id})
             await self._runtime.deliver(message.task_id, message.session_id, ack)
 
 

@@ -1,0 +1,48 @@
+"""What holds for every test: no stack shows a secret, and what services log are events of the table."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ekiden_native import Stack
+from ekiden_native.program import PROGRAMS
+from tests.canaries import Search, with_canaries
+
+SEARCH = pytest.StashKey[Search]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def searched(request: pytest.FixtureRequest) -> Iterator[Search]:
+    """Every stack of the run has canaries for secrets, and is searched for them as it goes down."""
+    search = request.config.stash[SEARCH] = Search()
+    begin, down = Stack.__init__, Stack.down
+
+    def begin_with_canaries(stack: Stack, state_dir: Path, **options: Any) -> None:
+        if options.get("simulate", True):
+            options["programs"] = with_canaries(options.get("programs", PROGRAMS))
+        begin(stack, state_dir, **options)
+
+    def down_and_searched(stack: Stack, *, wipe: bool = False) -> None:
+        before = len(search.found)
+        search.stack_up(stack)
+        down(stack)
+        search.stack_down(stack.state.root)
+        if wipe:
+            down(stack, wipe=True)
+        assert not search.found[before:], "\n".join(search.found[before:][:20])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stack, "__init__", begin_with_canaries)
+        patch.setattr(Stack, "down", down_and_searched)
+        yield search
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    search = config.stash.get(SEARCH, None)
+    if search is not None and search.stacks:
+        terminalreporter.write_line(
+            f"searched for canary secrets: {search.stacks} stacks, {search.pages} pages of metrics, "
+            f"{search.documents} documents, {search.size / 1e6:.0f} MB: {len(search.found)} found"
+        )
