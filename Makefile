@@ -17,6 +17,7 @@ REAL ?=
 SERVICE ?=
 PART ?=
 CHAOS_SEED ?=
+EXAMPLES ?= 50
 CHAOS_TABLE ?= $(VENV)/chaos-table.md
 export THEME
 
@@ -29,26 +30,36 @@ SCALES = $(filter-out THEME=% REAL=% SERVICE=% STACK=% EKIDEN_%,$(MAKEOVERRIDES)
 # Settings of .env count where the environment says nothing, as Compose does it.
 WITH_ENV = $(if $(wildcard .env),$(BIN)/dotenv -f .env run --no-override --)
 NATIVE = $(WITH_ENV) $(BIN)/python -m ekiden_native
+COMPOSE = $(WITH_ENV) $(BIN)/python -m ekiden_native.compose
 WITHOUT_KEYS := env -u OPENAI_API_KEY -u OPENAI_BASE_URL -u PERPLEXITY_API_KEY -u PERPLEXITY_BASE_URL
 
 up_native = $(NATIVE) up
-up_docker = docker compose up --detach --build --wait
+up_docker = $(COMPOSE) up --detach --build --wait
 down_native = $(NATIVE) down
-down_docker = docker compose down
+down_docker = $(COMPOSE) down
 ps_native = $(NATIVE) ps
-ps_docker = docker compose ps
+ps_docker = $(COMPOSE) ps
 logs_native = $(NATIVE) logs $(SERVICE)
-logs_docker = docker compose logs $(SERVICE)
+logs_docker = $(COMPOSE) logs $(SERVICE)
 scale_native = $(NATIVE) scale $(SCALES)
-scale_docker = docker compose up --detach --no-recreate --wait $(addprefix --scale ,$(SCALES))
+# Named, so that the others stay as many as they are.
+scale_docker = $(COMPOSE) up --detach --wait $(addprefix --scale ,$(SCALES)) $(foreach scale,$(SCALES),$(firstword $(subst =, ,$(scale))))
 on_stack = $(or $($(1)_$(STACK)),$(error STACK=$(STACK): there are docker and native))
 
-.PHONY: help setup demo up down ps logs scale check test test-docker test-cluster chaos bench isolation lock format docs
+define with_engine
+if ! docker info >/dev/null 2>&1; then
+	echo "No Docker engine answers: $@ is skipped."
+else
+	$(WITHOUT_KEYS) $(BIN)/pytest $(1)
+fi
+endef
+
+.PHONY: help setup demo up down ps logs scale check test test-docker test-cluster chaos bench isolation conformance capacity lock format docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## install everything that is missing: virtual environment, locked dependencies, RabbitMQ, mongod
+setup: $(STAMP) ## install everything that is missing: virtual environment, locked dependencies, RabbitMQ, mongod, Prometheus
 
 demo: setup ## run one session from THEME= to three drafts; the simulator answers unless REAL=1
 	@$(WITH_ENV) $(BIN)/ekiden demo $(if $(filter 1,$(REAL)),--real) -- "$$THEME"
@@ -76,28 +87,33 @@ check: setup ## format, lint, types, import rules, workflows, unit and contract 
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/ekiden workflow check workflows/*/
-	$(WITHOUT_KEYS) $(BIN)/pytest tests/unit tests/contract
+	$(WITHOUT_KEYS) $(BIN)/pytest -n 2 --dist loadfile tests/unit tests/contract
 
-test: setup ## all tests that need no Docker, against a real RabbitMQ and a real MongoDB
-	@$(WITHOUT_KEYS) $(BIN)/pytest -m 'not long' tests/unit tests/contract tests/integration tests/e2e tests/chaos
+test: setup ## all tests that need no Docker, against a real RabbitMQ and a real MongoDB (STACK=docker: in containers)
+	@$(WITHOUT_KEYS) STACK=$(STACK) $(BIN)/pytest -n 2 --dist loadfile -m 'not long' tests/unit tests/contract tests/integration tests/e2e
+	$(WITHOUT_KEYS) $(BIN)/pytest -m 'not long' tests/chaos
 
-test-docker: setup ## the Compose path; skipped where no Docker engine answers
-	@if ! docker info >/dev/null 2>&1; then
-		echo "No Docker engine answers: test-docker is skipped."
-	else
-		echo "test-docker comes with a later issue: there is no Compose file yet." >&2
-		exit 1
-	fi
+test-docker: setup ## the Compose path: build, up, load, scale, down, up again; skipped where no Docker engine answers
+	@$(call with_engine,tests/docker/test_stack.py)
+
+test-cluster: setup ## three brokers, three mongods in containers: one of each is killed during load
+	@$(call with_engine,tests/docker/test_cluster.py)
 
 chaos: setup ## all fault tests, or PART= of them (kills, queue, …); ends with a table of faults and outcomes, which CHAOS_TABLE= keeps (CHAOS_SEED=: the same again)
 	@$(WITHOUT_KEYS) CHAOS_SEED=$(CHAOS_SEED) CHAOS_TABLE=$(CHAOS_TABLE) $(BIN)/pytest $(if $(PART),tests/chaos/test_$(PART).py,tests/chaos)
 
-test-cluster bench: setup
+bench: setup
 	@echo "make $@ comes with a later issue: there is nothing to run yet." >&2
 	exit 1
 
 isolation: setup ## measure whether a thousand searches in flight slow the GPT calls down (15 minutes)
 	@$(WITHOUT_KEYS) $(BIN)/python -m benchmarks.isolation
+
+conformance: setup ## Schemathesis over a gateway of a whole stack: all checks, 50 examples of each operation (EXAMPLES=)
+	@$(WITHOUT_KEYS) EXAMPLES=$(EXAMPLES) $(BIN)/pytest -s tests/conformance
+
+capacity: setup ## measure what a session costs in processor time, memory, connections and disk (a minute)
+	@$(WITHOUT_KEYS) $(BIN)/python -m benchmarks.capacity
 
 lock: setup ## make requirements.lock again from the pyproject files
 	@[ -x $(BIN)/uv ] || $(BIN)/pip install -qq uv
@@ -111,6 +127,12 @@ format: setup ## format the code
 docs: setup ## make the generated documents again
 	@$(BIN)/python -m ekiden.domain.diagram > $(VENV)/state-diagram.md
 	mv $(VENV)/state-diagram.md docs/state-diagram.md
+	for name in openapi.json asyncapi.json problems.md; do
+		$(BIN)/python -m ekiden_gateway.documents $$name > $(VENV)/$$name
+		mv $(VENV)/$$name docs/$$name
+	done
+	$(BIN)/python -m ekiden.metrics_page > $(VENV)/metrics.md
+	mv $(VENV)/metrics.md docs/metrics.md
 
 # The stamp is older than the lock or a pyproject.toml: what they name has changed.
 $(STAMP): requirements.lock $(PYPROJECTS) | $(BIN)/python

@@ -1,6 +1,7 @@
-"""A real broker and a real database for the tests of this folder: one native stack for all of them."""
+"""A real broker and a real database for the tests of this folder: the same for all of them."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -8,27 +9,30 @@ import pytest
 
 from ekiden.store.database import Database
 from ekiden.store.schema import ensure_schema
-from ekiden_native import Stack
-from ekiden_native.ports import own_ports
+from tests.integration.servers import Servers, in_containers, native
 
 
 @dataclass(frozen=True)
 class Infra:
-    """Where broker and database answer, and the stack that runs them. Whoever stops one starts it again."""
+    """Where broker and database answer, and who runs them. Whoever stops one starts it again."""
 
     amqp_url: str
     mongodb_url: str
-    stack: Stack
+    stack: Servers
 
 
 @pytest.fixture(scope="session")
 def infra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
-    stack = Stack(tmp_path_factory.mktemp("infra"), services={}, env=own_ports())
-    try:
-        stack.up()
-        yield Infra(stack.env["EKIDEN_AMQP_URL"], stack.env["EKIDEN_MONGODB_URL"], stack)
-    finally:
-        stack.down(wipe=True)
+    with _servers(tmp_path_factory) as (amqp_url, mongodb_url, servers):
+        yield Infra(amqp_url, mongodb_url, servers)
+
+
+def _servers(tmp_path_factory: pytest.TempPathFactory) -> AbstractContextManager[tuple[str, str, Servers]]:
+    if not in_containers():
+        return native(tmp_path_factory.mktemp("infra"))
+    from tests.integration.containers import containers  # Docker's library is loaded where there is a Docker
+
+    return containers()
 
 
 @pytest.fixture(scope="module")
