@@ -91,6 +91,7 @@ def locked(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
         ("GET", f"{ONE}-{KEY}", {"Authorization": f"Bearer {KEY}"}, 404),
         ("POST", f"{BASE}/create", {"Authorization": f"Bearer {KEY}", "Idempotency-Key": KEY}, 503),
     ],
+    ids=["no key", "wrong key", "part of the key", "database refuses", "key in the path", "key as idempotency key"],
 )
 def test_no_problem_shows_a_secret(
     locked: Locked, method: str, path: str, headers: Mapping[str, str], status: int
