@@ -317,6 +317,22 @@ async def test_a_task_behind_others_in_its_queue_is_left_alone_for_ten_minutes_a
     assert await site.announced(GPT) == 1
 
 
+async def test_a_task_in_a_long_line_for_its_provider_s_rate_is_told_of_no_second_time(site: Site) -> None:
+    """A worker holds its message. Another that is told of it would take a place of the line for nothing."""
+    await site.empty_queues()
+    await site.later(SETTLED)
+    in_line = [{"$set": {"slotAt": {"$add": ["$$NOW", 13_000]}}}]
+    await site.database.journaled("providers").update_one({"_id": GPT}, in_line, upsert=True)
+
+    await site.pass_once()
+
+    assert await site.announced(GPT) == 0
+    await site.later(610)
+    await site.database.journaled("providers").update_one({"_id": GPT}, [{"$set": {"slotAt": "$$NOW"}}])
+    await site.pass_once()
+    assert await site.announced(GPT) == 1, "the line is gone, and nobody has come with it"
+
+
 async def test_a_retry_that_is_due_is_made(site: Site) -> None:
     task = (await site.session()).waits_for[0]
     worker = site.worker(GPT)

@@ -24,6 +24,7 @@ from ekiden.relay import Relay
 from ekiden.store.database import Document
 from ekiden.store.providers import ProviderStates
 from ekiden.store.sessions import SessionStore
+from ekiden.store.task_writes import ANNOUNCE_AGAIN_SECONDS
 from ekiden.store.tasks import TaskStore
 from ekiden.worker.lease import LEASE_SECONDS
 from ekiden_orchestrator.repairs import complete, one_by_one, repaired
@@ -113,10 +114,11 @@ class Reconciler:
         closed = {provider for provider, state in states.items() if state.is_closed_to_calls(now)}
         probing = {provider for provider, state in states.items() if state.probe_is_due(now)} - closed
         for provider in probing:
-            await self._announce(await self.tasks.to_probe(provider, PROBES_AT_ONCE))
+            await self._announce(await self.tasks.to_probe(provider, PROBES_AT_ONCE), ())
         closed |= probing
+        lines = {provider for provider, state in states.items() if state.line_seconds(now) > ANNOUNCE_AGAIN_SECONDS}
         due = await self.tasks.due(DUE_AT_ONCE, closed)
-        await self._announce(due)
+        await self._announce(due, lines)
         return 0.0 if len(due) == DUE_AT_ONCE else await self.pause_seconds(closed)
 
     async def pause_seconds(self, closed: Collection[Provider]) -> float:
@@ -133,17 +135,18 @@ class Reconciler:
                 repaired("freed_unknown", await self.relay.look(self._lost[0]))
             self._lost.pop(0)  # not the last: more may have come behind it meanwhile
 
-    async def _announce(self, due: Sequence[Document]) -> None:
+    async def _announce(self, due: Sequence[Document], lines: Collection[Provider]) -> None:
         """Tell of free tasks whose time has come, and then of those that seem forgotten.
 
-        A task that was told of before and whose queue is not empty is most likely just behind others. To know that the
-        queue has to be asked, which holds up nobody who was never told of.
+        A task that was told of before and whose queue is not empty is most likely just behind others; so it is where
+        workers hold messages in a long line for the provider's rate. Told of again it would take a second place there.
+        To know it the queue has to be asked, which holds up nobody who was never told of.
         """
         behind: list[TaskId] = []
         for task in sorted(due, key=lambda task: int(task["announced"]) > 0):
             provider, task_id = Provider(task["provider"]), TaskId(task["_id"])
             forgotten = int(task["announced"]) > 0
-            if forgotten and not await self.queues.is_empty(provider):
+            if forgotten and (provider in lines or not await self.queues.is_empty(provider)):
                 behind.append(task_id)
             elif await self.tasks.announcing(task_id, task["announceAt"]):
                 with tracing.continued(task.get("traceparent", "")):

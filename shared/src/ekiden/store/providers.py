@@ -60,6 +60,10 @@ class ProviderState:
         """How long the cool-down still lasts; 0.0 when there is none."""
         return max(0.0, seconds_until(self.cool_down_until, now))
 
+    def line_seconds(self, now: datetime) -> float:
+        """How long the line for the provider's rate is: who takes a place now may call after so long."""
+        return max(0.0, seconds_until(self.slot_at, now))
+
     def probe_is_due(self, now: datetime) -> bool:
         """Whether somebody may try, of the open breaker, if the provider is back."""
         return self.breaker is not None and self.probe_at is not None and self.probe_at <= now
