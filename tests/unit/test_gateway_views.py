@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +12,13 @@ from ekiden.domain.ids import Micros, SessionId, TaskId
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import Money, Session
 from ekiden.retry import UnknownOutcome
+from ekiden.store.providers import ProviderState
 from ekiden.store.task_facts import read_fact
 from ekiden_gateway import items, listing
 from ekiden_gateway.models import forecast, health, parts, requests, sessions
 from ekiden_gateway.models.wire import micros, usd
 from ekiden_gateway.problems import Problem
-from ekiden_gateway.views import drafts, events, tasks
+from ekiden_gateway.views import drafts, events, providers, tasks
 from ekiden_gateway.views import session as session_views
 from tests.fakes.workflow import small_package
 
@@ -195,3 +196,10 @@ EXAMPLED = [
 def test_the_example_of_a_model_is_one(model: type[BaseModel]) -> None:
     for example in model.model_json_schema().get("examples", []):
         model.model_validate(example)
+
+
+@pytest.mark.parametrize("off_ms", [-30, 0, 30])
+def test_a_clock_that_is_a_little_off_puts_nobody_into_the_line_for_a_rate(off_ms: int) -> None:
+    state = ProviderState(rate_per_minute=6, slot_at=AT + timedelta(seconds=10, milliseconds=off_ms))
+
+    assert providers.provider(Provider.GPT, state, AT).rate_slots_ahead == 1

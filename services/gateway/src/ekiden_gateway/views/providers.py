@@ -1,6 +1,5 @@
 """A provider's shared state as people see it."""
 
-import math
 from datetime import datetime
 
 from ekiden.domain.plan import Provider
@@ -27,8 +26,11 @@ def provider(name: Provider, state: ProviderState, now: datetime) -> model.Provi
 
 
 def _slots_ahead(state: ProviderState, now: datetime) -> int:
-    """A line that begins only behind a cool-down is as long as what stands behind that."""
+    """A line that begins only behind a cool-down is as long as what stands behind that.
+
+    Rounded, because our copy of the database's clock is a few milliseconds off.
+    """
     if state.rate_per_minute is None:
         return 0
     line = seconds_until(state.slot_at, now) - state.cool_down_seconds(now)
-    return max(0, math.ceil(line * state.rate_per_minute / 60))
+    return max(0, round(line * state.rate_per_minute / 60))
