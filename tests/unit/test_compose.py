@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pydantic import AliasChoices
 
+from ekiden.broker.consumer import STOP_SECONDS
 from ekiden.settings import ServiceSettings
 from ekiden_gateway.settings import GatewaySettings
 from ekiden_gpt_worker.settings import GptWorkerSettings
@@ -25,6 +26,8 @@ KINDS: tuple[type[ServiceSettings], ...] = (
     GptWorkerSettings,
     PerplexityWorkerSettings,
 )
+CLOSING_SECONDS = 5.0
+"""For connections and loops, after the calls."""
 NEEDS_A_MOUNT = {"EKIDEN_WORKFLOWS_DIR"}
 OPENAI, PERPLEXITY = {"OPENAI_API_KEY": "sk-real"}, {"PERPLEXITY_API_KEY": "pplx-real"}
 
@@ -51,6 +54,25 @@ def test_every_setting_of_a_service_reaches_its_container(kind: type[ServiceSett
 def test_a_worker_learns_only_the_key_of_its_own_provider() -> None:
     assert not {name for name in told("gpt-worker") if name.startswith("PERPLEXITY_")}
     assert not {name for name in told("perplexity-worker") if name.startswith("OPENAI_")}
+
+
+def grace(service: str) -> float:
+    """Seconds a worker gives its calls after SIGTERM, unless somebody asks for others."""
+    asked = STACK["services"][service]["environment"]["EKIDEN_GRACE_SECONDS"]
+    return float(re.sub(r"\$\{EKIDEN_GRACE_SECONDS:-(\d+)\}", r"\1", asked))
+
+
+@pytest.mark.parametrize("service", ["gpt-worker", "perplexity-worker"])
+def test_a_worker_s_own_grace_ends_before_docker_kills_it(service: str) -> None:
+    given = float(STACK["services"][service]["stop_grace_period"].removesuffix("s"))
+
+    assert given >= STOP_SECONDS + grace(service) + CLOSING_SECONDS
+
+
+def test_the_longest_gpt_call_may_end() -> None:
+    deadline = GptWorkerSettings.model_fields["gpt_deadline_seconds"].default
+
+    assert grace("gpt-worker") >= deadline + CLOSING_SECONDS
 
 
 def test_every_port_is_published_on_loopback_only() -> None:
