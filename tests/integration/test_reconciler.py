@@ -37,6 +37,7 @@ from ekiden.store.tasks import Freed, TaskStore
 from ekiden.store.workflows import WorkflowStore
 from ekiden.worker.lease import LEASE_SECONDS
 from ekiden.worker.ledger import Completed, Ended, Usage
+from ekiden_orchestrator.loops import forever
 from ekiden_orchestrator.reconciler import (
     FIRST_LOOK_BACK,
     INTERRUPTED_SECONDS,
@@ -421,11 +422,11 @@ async def test_a_long_repair_is_no_interruption_and_keeps_no_lease_waiting(
         await done.wait()
 
     monkeypatch.setattr(reconciler, "_retry_due", look_long)
-    repairing = asyncio.create_task(reconciler.repair_forever())
+    repairing = asyncio.create_task(forever("repair", reconciler.repair))
     await busy.wait()
     site.clock.reading += INTERRUPTED_SECONDS - 1  # the frees go on beside it, each in time
     reconciler._passed = site.clock.reading
-    freeing = asyncio.create_task(reconciler.free_forever())
+    freeing = asyncio.create_task(forever("free", reconciler.free))
     async with asyncio.timeout(60):
         while (await site.document(task))["status"] != "QUEUED":  # noqa: ASYNC110 - the database is another process
             await asyncio.sleep(0.01)
@@ -450,8 +451,8 @@ async def test_a_long_look_back_keeps_no_announcement_waiting(site: Site, monkey
     await site.later(SETTLED)
     reconciler = site.reconciler()
     monkeypatch.setattr(reconciler, "_look_between", look_for_ever)
-    loops = [reconciler.free_forever, reconciler.repair_forever, reconciler.look_forever]
-    running = [asyncio.create_task(loop()) for loop in loops]
+    loops = [reconciler.free, reconciler.repair, reconciler.look]
+    running = [asyncio.create_task(forever("test", loop)) for loop in loops]
 
     async def told() -> bool:
         return await site.announced(GPT) == 1
@@ -475,8 +476,8 @@ async def test_a_long_look_back_goes_on_from_where_it_was_interrupted(
 
     monkeypatch.setattr(reconciler, "_look_between", interrupted_once)
     with contextlib.suppress(Unreachable):
-        await reconciler._look_at_what_moved()
-    await reconciler._look_at_what_moved()
+        await reconciler.look()
+    await reconciler.look()
 
     assert seen[4] == seen[5], "no earlier hour is looked at again"
     assert seen[-1] - seen[0] >= FIRST_LOOK_BACK - LOOK_AT_ONCE
@@ -705,8 +706,8 @@ async def test_a_database_that_hung_while_it_was_asked_for_leases_is_an_interrup
 
     with monkeypatch.context() as patched:
         patched.setattr(site.tasks, "_expired", after_a_while)
-        await reconciler._free()
-    await reconciler._free()
+        await reconciler.free()
+    await reconciler.free()
 
     assert (await site.document(task))["status"] == "PROCESSING", "the worker has a lease's time to renew"
 
@@ -723,11 +724,11 @@ async def test_freeing_for_long_is_no_interruption(site: Site, monkeypatch: pyte
 
     with monkeypatch.context() as patched:
         patched.setattr(site.tasks, "_free", slowly)
-        assert await reconciler._free() == 0.0, "there may be more"
+        assert await reconciler.free() == 0.0, "there may be more"
     assert await site.worker(SEARCH, "dead").claim(second)
     await site.later(LEASE_OVER)
     site.clock.reading += INTERRUPTED_SECONDS - 1
-    await reconciler._free()
+    await reconciler.free()
 
     assert (await site.document(second))["status"] == "OUTCOME_UNKNOWN"
 

@@ -28,7 +28,7 @@ from ekiden.store.workflows import WorkflowStore
 from ekiden.worker.ledger import Completed, Saved, Usage
 from ekiden.workflow.drafts import Draft
 from ekiden_orchestrator import retention
-from ekiden_orchestrator.retention import Retention
+from ekiden_orchestrator.retention import BREATH_SECONDS, PASS_SECONDS, Retention
 from ekiden_orchestrator.sweep import Sweep
 from tests.fakes.announcer import FakeAnnouncer
 from tests.fakes.workflow import small_package
@@ -244,9 +244,9 @@ async def test_more_than_a_batch_is_pruned_batch_by_batch(archive: Archive, monk
     monkeypatch.setattr(retention, "BATCH", 2)
     for _ in range(3):
         await archive.add()
-    assert await archive.retention.prune()
+    assert await archive.retention.prune() == BREATH_SECONDS
     assert len(await archive.rows("sessions")) == 1
-    assert not await archive.retention.prune()
+    assert await archive.retention.prune() == PASS_SECONDS
     assert await archive.rows("sessions") == []
 
 

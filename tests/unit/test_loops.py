@@ -14,8 +14,7 @@ from ekiden.broker.consumer import Consumer
 from ekiden_gateway import parts
 from ekiden_gateway.live import LiveUpdates
 from ekiden_gateway.parts import Parts
-from ekiden_orchestrator import gauges
-from ekiden_orchestrator.gauges import Gauges
+from ekiden_orchestrator import loops
 
 Work = Callable[..., Awaitable[None]]
 Loop = Callable[[], Awaitable[None]]
@@ -39,9 +38,13 @@ def consumers(work: Work, patch: pytest.MonkeyPatch) -> Loop:
     return lambda: Consumer.heal_forever(stand_in)
 
 
-def orchestrators_gauges(work: Work, patch: pytest.MonkeyPatch) -> Loop:
-    patch.setattr(gauges, "MEASURE_SECONDS", 0)
-    return lambda: Gauges.measure_forever(cast("Gauges", SimpleNamespace(measure=work)))
+def orchestrators(work: Work, patch: pytest.MonkeyPatch) -> Loop:
+    async def counted() -> float:
+        await work()
+        return 0.0
+
+    patch.setattr(loops, "AGAIN_SECONDS", 0)
+    return lambda: loops.forever("test", counted)
 
 
 def gateways_database(work: Work, patch: pytest.MonkeyPatch) -> Loop:
@@ -69,7 +72,7 @@ async def _nothing(*_: object) -> None:
 LOOPS = [
     backbones,
     consumers,
-    orchestrators_gauges,
+    orchestrators,
     gateways_database,
     gateways_broker,
     gateways_live_updates,

@@ -21,19 +21,16 @@ ERROR: Mapping[str, str] = {
     "gate_crashed": "A bug in the provider's shared state; the answer it was told of is kept.",
     "healing_crashed": "A bug while lost consumers were looked for; it goes on.",
     "listening_crashed": "A bug in the live updates; they begin anew.",
-    "measuring_crashed": "A bug while the gauges were read; they keep their values until the next time.",
     "message_buried": "A message nobody could handle went to the dead letters, and why.",
+    "loop_crashed": "A bug in the loop of the orchestrator that `loop` names; it goes on in two seconds.",
     "message_crashed_its_handler": "A bug while a message was handled; it becomes a dead letter unless it was taken.",
     "preparing_crashed": "A bug while the gateway prepared the database; it goes on trying.",
     "provider_state_crashed": "A bug while a provider's shared state was read; the last one known holds.",
-    "reconciler_crashed": "A bug in one of the reconciler's loops; it goes on.",
-    "pruning_crashed": "A bug in the pruning of old sessions; it goes on.",
     "renewal_crashed": "A bug while leases were renewed; nothing new is started until one comes through.",
     "request_failed": "A bug while a request was answered; the client was told its requestId.",
     "session_not_read": "A session's document cannot be read, by a bug or because a newer version wrote it.",
     "session_not_reconciled": "A bug while one session was repaired; it holds up no other.",
     "session_stalled": "A session stood still and waited for nothing: a bug of ours. It was resumed; `cause` says why.",
-    "sweep_crashed": "A bug while all sessions were gone through; the next time is in a minute.",
     "synchronising_crashed": "A bug while the database was asked for its time.",
     "work_crashed": "A bug in a worker behind a call; the task's lease runs out and recovers it.",
 }
@@ -59,13 +56,11 @@ WARNING: Mapping[str, str] = {
     "missing_tasks_created": "A session waited for tasks the ledger did not have.",
     "outcome_left_unknown": "Nobody can say whether a call was bought: a person decides; `at_risk` is its price.",
     "provider_state_not_saved": "The database did not take what happened at a provider.",
-    "pruning_postponed": "The database did not answer the pruning of old sessions; it is tried again.",
-    "reconciling_postponed": "Broker or database did not answer the reconciler; it tries again in two seconds.",
     "request_answered": "A request was answered with a server error.",
+    "loop_postponed": "Broker or database did not answer the orchestrator's loop `loop`; it goes on in two seconds.",
     "save_postponed": "The database did not take a provider's answer; it is tried for as long as the process lives.",
     "sending_postponed": "What follows from a saved decision could not be sent; the reconciler does it.",
     "start_postponed": "Broker or database did not answer at the start; it is tried again twice a second.",
-    "sweep_postponed": "Broker or database did not answer while all sessions were gone through.",
 }
 
 INFO: Mapping[str, str] = {
@@ -93,7 +88,6 @@ DEBUG: Mapping[str, str] = {
     "live_update_lost": "A live view was not told that a session moved; it looks by itself.",
     "live_update_not_decoded": "Something that is no live update of ours came to the gateway's queue.",
     "live_updates_interrupted": "The gateway does not listen for live updates; views look by themselves.",
-    "not_measured": "The gauges keep their values, because broker or database did not answer.",
     "probe_failed": "Whoever asked for health or metrics hung up, or did not speak HTTP.",
     "provider_state_not_read": "The database did not answer when asked how a provider is; the last state known holds.",
 }

@@ -116,7 +116,7 @@ SESSIONS_PRUNED = TABLE.counter(
     "sessions",
     of=[ORCHESTRATOR],
     means="Finished sessions older than `EKIDEN_RETENTION_DAYS` that were deleted with all they left.",
-    act="Still while retention is on and old sessions are there: see `pruning_crashed` in the orchestrator's log.",
+    act="Still while retention is on and old sessions are there: see `loop_crashed` in the orchestrator's log.",
 )
 PRUNED_COST = TABLE.counter(
     "pruned_cost_usd_total",

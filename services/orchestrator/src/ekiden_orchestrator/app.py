@@ -1,5 +1,7 @@
 """The composition root: settings in, adapters built, handlers wired, service out."""
 
+from functools import partial
+
 import structlog
 from pydantic import TypeAdapter
 
@@ -21,6 +23,7 @@ from ekiden.store.workflows import WorkflowStore
 from ekiden_orchestrator import dead_letters
 from ekiden_orchestrator.dead_letters import DeadLetterKeeper
 from ekiden_orchestrator.gauges import Gauges
+from ekiden_orchestrator.loops import forever
 from ekiden_orchestrator.reconciler import Reconciler
 from ekiden_orchestrator.retention import Retention
 from ekiden_orchestrator.settings import OrchestratorSettings
@@ -54,14 +57,16 @@ class Orchestrator:
     async def start(self) -> None:
         await self._backbone.connect()
         await self._queues.connect()
-        await self._backbone.work(
-            self._reconciler.free_forever,
-            self._reconciler.repair_forever,
-            self._reconciler.look_forever,
-            self._sweep.run_forever,
-            self._gauges.measure_forever,
-            *([self._retention.prune_forever] if self._retention is not None else []),
-        )
+        loops = {
+            "free": self._reconciler.free,
+            "repair": self._reconciler.repair,
+            "look": self._reconciler.look,
+            "sweep": self._sweep.sweep,
+            "gauges": self._gauges.measure,
+        }
+        if self._retention is not None:
+            loops["retention"] = self._retention.prune
+        await self._backbone.work(*(partial(forever, name, do) for name, do in loops.items()))
 
     async def ready(self) -> list[str]:
         return await self._backbone.ready()

@@ -1,16 +1,12 @@
 """Gauges of the whole system, read from the database and the broker by every orchestrator: dashboards take max()."""
 
-import asyncio
 from dataclasses import dataclass
-
-import structlog
 
 from ekiden.broker.queue_depth import QueueDepth
 from ekiden.broker.topology import DEAD_LETTERS as DEAD_LETTER_QUEUE
 from ekiden.clock import Clock
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import WaitingReason
-from ekiden.errors import Unreachable
 from ekiden.metrics import (
     BREAKER_OPEN,
     DEAD_LETTERS,
@@ -23,7 +19,6 @@ from ekiden.store.providers import ProviderStates
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
 
-log = structlog.get_logger()
 MEASURE_SECONDS = 5.0
 
 
@@ -36,17 +31,8 @@ class Gauges:
     queues: QueueDepth
     clock: Clock
 
-    async def measure_forever(self) -> None:
-        while True:
-            try:
-                await self.measure()
-            except Unreachable as error:
-                log.debug("not_measured", error=str(error))
-            except Exception:
-                log.exception("measuring_crashed")
-            await asyncio.sleep(MEASURE_SECONDS)
-
-    async def measure(self) -> None:
+    async def measure(self) -> float:
+        """Answers the seconds until the next time. Raises Unreachable: they keep their values then."""
         outstanding = await self.tasks.outstanding()
         for provider in Provider:
             for state in ("queued", "leased"):
@@ -61,3 +47,4 @@ class Gauges:
             BREAKER_OPEN.labels(provider=provider).set(0 if state.breaker is None else 1)
         queued = (await self.queues.depth(DEAD_LETTER_QUEUE)).ready  # those no orchestrator has taken yet
         DEAD_LETTERS.set(queued + await self.letters.count())
+        return MEASURE_SECONDS

@@ -4,8 +4,7 @@ It runs in every orchestrator. What it does goes through the same relay as every
 one and a handler, can only repeat each other. A pass costs what moved, not what exists.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,7 +17,6 @@ from ekiden.domain.forecast import usd
 from ekiden.domain.ids import NOTHING, SessionId, TaskId
 from ekiden.domain.messages import RetryDue, TaskStatus
 from ekiden.domain.plan import Provider
-from ekiden.errors import Unreachable
 from ekiden.metrics import LEASE_TAKEOVERS, OUTCOME_UNKNOWN, RECONCILER_REPAIRS
 from ekiden.relay import Relay
 from ekiden.store.database import Document
@@ -64,20 +62,11 @@ class Reconciler:
     _frees_from: float = field(default=float("-inf"))
     _lost: list[SessionId] = field(default_factory=list[SessionId])
 
-    async def free_forever(self) -> None:
-        await _forever(self._free)
-
-    async def repair_forever(self) -> None:
-        await _forever(self._repair)
-
-    async def look_forever(self) -> None:
-        await _forever(self._look_at_what_moved)
-
     async def pass_once(self) -> float:
         """One pass of all three; each repair is indexed. Answers the seconds until the next is due."""
-        return min(await self._free(), await self._look_at_what_moved(), await self._repair())
+        return min(await self.free(), await self.look(), await self.repair())
 
-    async def _free(self) -> float:
+    async def free(self) -> float:
         """Free what nobody renews any more. Answers the seconds until the next time."""
         if not self._may_free():
             return FREE_SECONDS
@@ -106,7 +95,7 @@ class Reconciler:
         self._passed = now
         return now >= self._frees_from
 
-    async def _repair(self) -> float:
+    async def repair(self) -> float:
         """What is due; announcing comes last, because it alone needs the broker."""
         await self._look_at_lost()
         await self._retry_due()
@@ -161,7 +150,7 @@ class Reconciler:
                 decision = await self.relay.say(session_id, lambda _: RetryDue(self.clock.now()))
                 repaired("retry_due", decision)
 
-    async def _look_at_what_moved(self) -> float:
+    async def look(self) -> float:
         """Sessions and tasks that moved between our mark and a little ago: was what follows from it done?"""
         end = self.clock.now() - timedelta(seconds=SETTLED_SECONDS)
         mark = self._mark or end - FIRST_LOOK_BACK
@@ -178,16 +167,3 @@ class Reconciler:
         async for session in self.sessions.moved_between(start, end):
             with one_by_one(session.id):
                 await complete(self.relay, session)
-
-
-async def _forever(do: Callable[[], Awaitable[float]]) -> None:
-    """Do it again and again, each time after the pause that it answers."""
-    while True:
-        pause = LONGEST_PAUSE_SECONDS
-        try:
-            pause = await do()
-        except Unreachable as error:
-            log.warning("reconciling_postponed", error=str(error))
-        except Exception:
-            log.exception("reconciler_crashed")
-        await asyncio.sleep(pause)

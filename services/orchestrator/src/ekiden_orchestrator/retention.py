@@ -3,7 +3,6 @@
 A loop of its own in every orchestrator: they may do the same work twice, and never half of it.
 """
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +10,6 @@ import structlog
 
 from ekiden.clock import Clock
 from ekiden.domain.forecast import usd
-from ekiden.errors import Unreachable
 from ekiden.metrics import PRUNED_COST, SESSIONS_PRUNED
 from ekiden.store.pruning import Ended, PruningStore
 
@@ -33,19 +31,8 @@ class Retention:
     clock: Clock
     keep: timedelta
 
-    async def prune_forever(self) -> None:
-        while True:
-            pause = PASS_SECONDS
-            try:
-                pause = BREATH_SECONDS if await self.prune() else PASS_SECONDS
-            except Unreachable as error:
-                log.warning("pruning_postponed", error=str(error))
-            except Exception:
-                log.exception("pruning_crashed")
-            await asyncio.sleep(pause)
-
-    async def prune(self) -> bool:
-        """Finish what was interrupted, then prune a batch. True when there is more. Raises Unreachable."""
+    async def prune(self) -> float:
+        """Finish what was interrupted, then prune a batch. Answers the seconds until the next. Raises Unreachable."""
         now = self.clock.now()
         for left in await self.store.interrupted(now - INTERRUPTED_AFTER, BATCH):
             await self._finish(left)
@@ -56,7 +43,7 @@ class Retention:
         letters = await self.store.remove_letters(now - self.keep, LETTERS)
         if letters:
             log.info("dead_letters_pruned", letters=letters)
-        return len(old) == BATCH or letters == LETTERS
+        return BREATH_SECONDS if len(old) == BATCH or letters == LETTERS else PASS_SECONDS
 
     async def _finish(self, ended: Ended) -> None:
         """Go on with a pruning from wherever it stands."""

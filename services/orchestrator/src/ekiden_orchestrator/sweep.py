@@ -4,7 +4,6 @@ It is a loop of its own, so that thousands of sessions hold up no other repair. 
 of its sessions are well; only those that something follows from are looked at one by one.
 """
 
-import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,6 @@ from ekiden.domain.ids import SessionId, TaskId
 from ekiden.domain.messages import FINAL, OPEN, TaskStatus
 from ekiden.domain.progress import abandoned
 from ekiden.domain.session import ACTIVE, Session, WaitingReason
-from ekiden.errors import Unreachable
 from ekiden.metrics import RECONCILER_REPAIRS, SESSIONS_STALLED
 from ekiden.relay import Relay
 from ekiden.store.sessions import SessionStore
@@ -26,7 +24,6 @@ from ekiden_orchestrator.repairs import complete, one_by_one, repaired
 
 log = structlog.get_logger()
 SWEEP_SECONDS = 60.0
-POSTPONED_SECONDS = 2.0
 BATCH = 200
 
 Known = Mapping[TaskId, TaskStatus]
@@ -39,20 +36,8 @@ class Sweep:
     relay: Relay
     clock: DatabaseClock
 
-    async def run_forever(self) -> None:
-        while True:
-            pause = SWEEP_SECONDS
-            try:
-                await self.sweep()
-            except Unreachable as error:
-                log.warning("sweep_postponed", error=str(error))
-                pause = POSTPONED_SECONDS
-            except Exception:
-                log.exception("sweep_crashed")
-            await asyncio.sleep(pause)
-
-    async def sweep(self) -> None:
-        """Go through all of them, a batch at a time. Raises Unreachable."""
+    async def sweep(self) -> float:
+        """Go through all of them, a batch at a time. Answers the seconds until the next time. Raises Unreachable."""
         stalled = 0
         for batch in _batches(await self.sessions.moving()):
             sessions = await self.sessions.loaded(batch)
@@ -61,6 +46,7 @@ class Sweep:
                 with one_by_one(session.id):
                     stalled += await self._examine(session, known)
         SESSIONS_STALLED.set(stalled)
+        return SWEEP_SECONDS
 
     async def _examine(self, session: Session, known: Known) -> bool:
         """Repair one session, if there is anything to repair. True when the doctor found that it had stalled."""
