@@ -71,4 +71,4 @@ async def test_the_gateway_does_what_its_document_says(
     record_property("calls", outcome.calls)
     assert outcome.status == 0, outcome.output
     assert outcome.server_errors == 0, outcome.tally
-    assert len(outcome.tally) == 35, outcome.tally
+    assert len(outcome.tally) == 36, outcome.tally

@@ -29,15 +29,15 @@ def store(database: Database) -> SessionStore:
     return SessionStore(database)
 
 
-async def new(store: SessionStore) -> Session:
-    made = Session(SessionId(f"ses_{uuid4().hex}"), "me", "w@1", {}, "en", NOW, Money(Micros(10)))
+async def new(store: SessionStore, owner: str = "me") -> Session:
+    made = Session(SessionId(f"ses_{uuid4().hex}"), owner, "w@1", {}, "en", NOW, Money(Micros(10)))
     assert await store.create(made)
     return made
 
 
-def step(session: Session, result: object, event: str = "Moved") -> Decision:
+def step(session: Session, result: object, event: str = "Moved", status: Status = Status.THINKING) -> Decision:
     position = Position(1, Step.THINK)
-    moved = replace(session, status=Status.THINKING, position=position, steps={"1T": StepState(result=result)})
+    moved = replace(session, status=status, position=position, steps={"1T": StepState(result=result)})
     return Decision(Verdict.MOVED, moved, events=(Event(event),))
 
 

@@ -223,6 +223,19 @@ async def test_a_reconnect_is_tried_only_as_long_as_there_is_patience() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_a_session_that_is_over_ends_the_stream() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.headers.get("last-event-id") == "1":
+            return httpx.Response(204)
+        sent = event(0) + event(1) + "event: end\ndata: {}\n\n"
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=sent)
+
+    async with gateway(answer) as client:
+        assert [entry.version async for entry in client.follow(SESSION)] == [0, 1]
+        assert [entry.version async for entry in client.follow(SESSION, after=1)] == []
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_a_session_that_is_gone_ends_the_stream_at_once() -> None:
     async with gateway(problem(404, detail="There is no session.")) as client:
         with pytest.raises(NotFound):

@@ -142,10 +142,10 @@ def test_an_event_of_a_stream_is_numbered_by_version() -> None:
         "step": "THINK",
         "events": [{"type": "StepStarted", "phase": 1, "step": "THINK", "detail": "a\nb"}],
     }
-    lines = events.server_sent(document).decode().split("\n")
-    assert lines[0] == "id: 3"
-    assert lines[2].startswith('data: {"id":3,')
-    assert lines[3:] == ["", ""]
+    lines = events.transition(document).decode().split("\n")
+    assert lines[0] == "event: session"
+    assert lines[1].startswith('data: {"id":3,')
+    assert lines[2:] == ["id: 3", "", ""]
 
 
 def test_a_cursor_comes_back_as_it_was() -> None:

@@ -41,6 +41,8 @@ SILENCE_SECONDS = 40.0
 PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.5
 _OK = 200
+_NOTHING_FOLLOWS = 204
+_END = "end"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Never asked for through a proxy that the environment names."""
 
@@ -158,7 +160,7 @@ class Gateway:
     ) -> AsyncGenerator[ServerEvent]:
         """Give the server's events from behind version `after` on, until the connection ends.
 
-        `opened` is called when the gateway has said yes.
+        The last one of a session that is over is `end`. `opened` is called when the gateway has said yes.
         """
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(after)} if after is not None else {})
         timeout = httpx.Timeout(ANSWER_SECONDS, read=SILENCE_SECONDS)
@@ -168,6 +170,9 @@ class Gateway:
                 if response.is_error:
                     await response.aread()
                     raise problem_of(response)
+                if response.status_code == _NOTHING_FOLLOWS:
+                    yield ServerEvent("", _END, "")
+                    return
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     raise self._stranger()
                 opened()
@@ -186,7 +191,7 @@ class Gateway:
     ) -> AsyncGenerator[Entry]:
         """Give every transition of a session once and in order, over any number of reconnects.
 
-        It never ends by itself. Raises Unreachable when the gateway has been away for `patience_seconds`.
+        It ends with the session. Raises Unreachable when the gateway has been away for `patience_seconds`.
         """
         seen = after
         lost_at: float | None = time.monotonic()  # None while connected
@@ -201,6 +206,8 @@ class Gateway:
             try:
                 async with aclosing(self.stream(session_id, after=seen, opened=opened)) as events:
                     async for event in events:
+                        if event.event == _END:
+                            return
                         entry = _entry(event)
                         if entry is not None and (seen is None or entry.version > seen):
                             seen = entry.version

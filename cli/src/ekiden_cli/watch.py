@@ -70,7 +70,8 @@ class Watch:
     async def _next_look(self, listening: asyncio.Task[None]) -> None:
         """Return when the session moved, or after a second. Raises what ended the listener."""
         moved = asyncio.create_task(self._moved.wait())
-        await asyncio.wait([moved, listening], timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        told = [moved] if listening.done() else [moved, listening]
+        await asyncio.wait(told, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         moved.cancel()
         self._moved.clear()
         if listening.done():

@@ -20,6 +20,7 @@ from ekiden_gateway.openapi import document
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.routes import (
     commands,
+    counts,
     dead_letters,
     documents,
     drafts,
@@ -36,6 +37,8 @@ from ekiden_gateway.settings import GatewaySettings
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep an idle connection: whoever closes first must not be the one who is being written to."""
+SILENT_SECONDS = 60
+"""After so long the kernel cuts off a client that takes nothing of what it is sent: four signs of life of a stream."""
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _TAGS = [
     {"name": "sessions", "description": "Create sessions, list them, see how far they are"},
@@ -56,6 +59,7 @@ Lists are pages: give `nextCursor` as `cursor` for what follows. Unknown fields 
 A command may carry an `Idempotency-Key`. GET answers HEAD as well. Times are RFC 3339 in UTC, money is USD.
 """.strip()
 _MODULES = (
+    counts,  # before the sessions, of which its path would name one
     sessions,
     commands,
     recovery,
@@ -144,8 +148,13 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in (one for server in self.servers for one in server.sockets):  # what they accept inherits it
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_SECONDS * 1000)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.parts.live.stop()
+        self.parts.end_streams()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

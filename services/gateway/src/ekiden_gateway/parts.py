@@ -26,6 +26,8 @@ from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
 from ekiden.store.workflows import WorkflowStore
 from ekiden_gateway.catalogue import Catalogue
+from ekiden_gateway.counts import Counts
+from ekiden_gateway.feeds import Feeds
 from ekiden_gateway.keys import Keyring
 from ekiden_gateway.live import LiveUpdates
 from ekiden_gateway.settings import PACKAGED_WORKFLOWS, GatewaySettings
@@ -47,6 +49,8 @@ class Parts:
     publisher: Publisher
     queues: QueueDepth
     live: LiveUpdates
+    feeds: Feeds
+    counts: Counts
     sessions: SessionStore
     tasks: TaskStore
     drafts: DraftStore
@@ -74,12 +78,15 @@ class Parts:
         publisher = Publisher(settings.amqp_url, stamp)
         sessions, tasks, drafts = SessionStore(database), TaskStore(database), DraftStore(database)
         workflows = WorkflowStore(database, settings.policies)
+        feeds, counts = Feeds(sessions), Counts(sessions)
         return cls(
             settings=settings,
             database=database,
             publisher=publisher,
             queues=QueueDepth(settings.amqp_url),
-            live=LiveUpdates(settings.amqp_url),
+            live=LiveUpdates(settings.amqp_url, [feeds, counts]),
+            feeds=feeds,
+            counts=counts,
             sessions=sessions,
             tasks=tasks,
             drafts=drafts,
@@ -99,11 +106,18 @@ class Parts:
             self._keep_database,
             self._connect_broker,
             self.live.run_forever,
+            self.feeds.rounds.go_forever,
+            self.counts.rounds.go_forever,
         ]
         self._loops = [asyncio.create_task(loop()) for loop in loops]
 
+    def end_streams(self) -> None:
+        """So that the server can stop with clients connected."""
+        self.feeds.stop()
+        self.counts.stop()
+
     async def stop(self) -> None:
-        self.live.stop()
+        self.end_streams()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)

@@ -36,6 +36,8 @@ RUNNING: Mapping[Step, Status] = {
 }
 ACTIVE = frozenset(RUNNING.values())
 ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+OVER = frozenset({Status.COMPLETED, Status.CANCELLED})
+"""It has nothing left to do, and waits for nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,16 @@ from typing import Any
 import bson
 import structlog
 from pymongo.errors import DuplicateKeyError
+from pymongo.read_concern import ReadConcern
 
 from ekiden import tracing
 from ekiden.domain.ids import SessionId
 from ekiden.domain.messages import Message
 from ekiden.domain.progress import Decision
-from ekiden.domain.session import Session, Status
+from ekiden.domain.session import OVER, Session, Status
 from ekiden.errors import DocumentTooLarge, KeyReused
 from ekiden.store.database import Database, Document, away
-from ekiden.store.schema import BEGINNING_OF_TIME
+from ekiden.store.schema import BEGINNING_OF_TIME, COUNTED_BY
 from ekiden.store.session_document import changes, from_document, to_document
 
 log = structlog.get_logger()
@@ -35,9 +36,18 @@ class Idempotency:
     fingerprint: str
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many sessions there are, and how often they have moved in all: whatever moves one of them changes this."""
+
+    sessions: int
+    moves: int
+
+
 class SessionStore:
     def __init__(self, database: Database) -> None:
         self._sessions = database.journaled("sessions")
+        self._settled = self._sessions.with_options(read_concern=ReadConcern("majority"))
 
     async def create(self, session: Session, idempotency: Idempotency | None = None) -> bool:
         """Store a new session. False when one of that id, or of that owner and idempotency key, is there already."""
@@ -128,12 +138,37 @@ class SessionStore:
             found = await self._sessions.find_one(query, {"idempotency": 1})
         return (SessionId(found["_id"]), Idempotency(**found["idempotency"])) if found else None
 
-    async def history(self, session_id: SessionId, after: int) -> list[Document] | None:
-        """The history entries behind a version, oldest first. None when there is no such session."""
+    async def history(self, session_id: SessionId, after: int, *, settled: bool = False) -> list[Document] | None:
+        """The history entries behind a version, oldest first. None when there is no such session.
+
+        `settled` leaves out what a majority does not have yet: what is told of it need never be taken back.
+        """
         news = {"$filter": {"input": "$history", "as": "entry", "cond": {"$gt": ["$$entry.version", after]}}}
+        sessions = self._settled if settled else self._sessions
         with away():
-            found = await self._sessions.find_one({"_id": session_id}, {"_id": 1, "history": news})
+            found = await sessions.find_one({"_id": session_id}, {"_id": 1, "history": news})
         return found["history"] if found else None
+
+    async def versions(self, session_ids: Sequence[SessionId]) -> dict[SessionId, int]:
+        """The version of each of these sessions that is there."""
+        with away():
+            found = self._sessions.find({"_id": {"$in": list(session_ids)}}, {"version": 1})
+            return {SessionId(row["_id"]): row["version"] async for row in found}
+
+    async def counted(self, owners: Sequence[str]) -> dict[str, dict[Status, Counted]]:
+        """How many sessions each owner has, by status; those that have none are left out."""
+        by_status = {
+            "_id": {"owner": "$owner", "status": "$status"},
+            "sessions": {"$sum": 1},
+            "moves": {"$sum": "$version"},
+        }
+        counted: dict[str, dict[Status, Counted]] = {}
+        with away():
+            pipeline = [{"$match": {"owner": {"$in": list(owners)}}}, {"$group": by_status}]
+            async for row in await self._sessions.aggregate(pipeline, hint=COUNTED_BY):
+                of_owner = counted.setdefault(row["_id"]["owner"], {})
+                of_owner[Status(row["_id"]["status"])] = Counted(row["sessions"], row["moves"])
+        return counted
 
     async def page(self, filters: Mapping[str, Any], before: tuple[datetime, str] | None, limit: int) -> list[Document]:
         """Newest first, from behind the session created at `before`; without results and history."""
@@ -160,7 +195,7 @@ class SessionStore:
 
     async def not_over(self) -> list[SessionId]:
         """All sessions that may still order something, by themselves or when a person lets them."""
-        query = {"status": {"$nin": [Status.COMPLETED, Status.CANCELLED]}}
+        query = {"status": {"$nin": list(OVER)}}
         with away():
             return [SessionId(row["_id"]) async for row in self._sessions.find(query, {"_id": 1}).sort("_id")]
 

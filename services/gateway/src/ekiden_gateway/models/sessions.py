@@ -86,6 +86,20 @@ class SessionPage(Answered):
     next_cursor: str | None = Field(description="Give it as `cursor` for what follows; null at the end")
 
 
+class SessionCounts(Answered):
+    """How many sessions you have, by status."""
+
+    total: int
+    pending: int
+    thinking: int
+    executing: int
+    integrating: int
+    waiting: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
 class StepAnswer(Answered):
     """A step that was entered: how often it was ordered, its tasks, and its result."""
 

@@ -1,46 +1,26 @@
 """What happened to a session: as a list, or live."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import StringConstraints
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from ekiden.domain.ids import SessionId
-from ekiden.errors import Unreachable
+from ekiden.domain.session import OVER
 from ekiden_gateway.access import Located, UsedParts
 from ekiden_gateway.documented import Responses, documented
+from ekiden_gateway.event_stream import EventStream, is_asked_for, streamed
 from ekiden_gateway.kinds import UNKNOWN_SESSION
 from ekiden_gateway.models.parts import EventList
-from ekiden_gateway.parts import Parts
 from ekiden_gateway.views import events as views
 from ekiden_gateway.views.session import BASE
 
 router = APIRouter(prefix=BASE, tags=["events"])
-STREAM = "text/event-stream"
-POLL_SECONDS = 2.0
-"""How long a lost wake-up can go unnoticed."""
-HEARTBEAT_SECONDS = 15.0
-RECONNECT_MS = 1000
 LastEventId = Annotated[str, StringConstraints(pattern=r"^([0-9]{1,9})?$")]
 """The id of an event; a browser that has seen none may send an empty one."""
-_STREAMED: Responses = {
-    200: {
-        "description": "The history; live when `Accept` asks for text/event-stream",
-        "content": {
-            STREAM: {
-                "schema": {"type": "string"},
-                "examples": {
-                    "one": {
-                        "value": 'id: 2\nevent: session\ndata: {"id": 2, "status": "EXECUTING", "cause": "Look"}\n\n'
-                    }
-                },
-            }
-        },
-    }
+_EXAMPLE = 'event: session\ndata: {"id": 2, "status": "EXECUTING", "cause": "Look"}\nid: 2\n\n'
+_NOTHING_FOLLOWS: Responses = {
+    204: {"description": "To a stream: the session is over and all of it was told, so do not come back"}
 }
 
 
@@ -48,7 +28,9 @@ _STREAMED: Responses = {
     "/{sessionId}/events",
     operation_id="listEvents",
     response_model=EventList,
-    responses=documented(UNKNOWN_SESSION) | _STREAMED,
+    responses=documented(UNKNOWN_SESSION)
+    | streamed("The history; live when `Accept` asks for text/event-stream", _EXAMPLE)
+    | _NOTHING_FOLLOWS,
 )
 async def events(
     request: Request,
@@ -59,34 +41,18 @@ async def events(
 ) -> Response | EventList:
     """List the transitions of a session; with `Accept: text/event-stream` go on live.
 
-    The id of an event is the session's version: over a reconnect nothing is lost or repeated.
+    The id of an event is the session's version: over a reconnect nothing is lost or repeated. Whoever names an id that
+    the session has not come to (it is out of a backup, or made up) is told the whole history.
+
+    Behind the last transition of a session that is COMPLETED or CANCELLED comes an event `end`, and the stream ends.
+    Whoever comes back and knows all of it gets 204, which keeps a browser from coming back again.
     """
-    if STREAM in request.headers.get("accept", ""):
-        begin = int(last_event_id) if last_event_id else after
-        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_stream(parts, session.id, begin), headers=headers, media_type=STREAM)
-    history = await parts.sessions.history(session.id, after) or []
-    return EventList(events=[views.entry(document) for document in history])
-
-
-async def _stream(parts: Parts, session_id: SessionId, seen: int) -> AsyncIterator[bytes]:
-    """History from the database, whenever something woke us or a poll is due; a comment when nothing happens."""
-    yield f"retry: {RECONNECT_MS}\n\n".encode()
-    clock = asyncio.get_running_loop().time
-    spoke = clock()
-    with parts.live.watch(session_id) as woken:
-        while not parts.live.stopping.is_set():
-            woken.clear()
-            with suppress(Unreachable):
-                history = await parts.sessions.history(session_id, seen)
-                if history is None:
-                    return
-                for document in history:
-                    yield views.server_sent(document)
-                    seen, spoke = document["version"], clock()
-            if clock() - spoke >= HEARTBEAT_SECONDS:
-                yield b": still here\n\n"
-                spoke = clock()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await woken.wait()
+    if not is_asked_for(request):
+        history = await parts.sessions.history(session.id, after) or []
+        return EventList(events=[views.entry(document) for document in history])
+    seen = int(last_event_id) if last_event_id else after
+    if seen > session.version:
+        seen = -1
+    if seen == session.version and session.status in OVER:
+        return Response(status_code=204)
+    return EventStream(parts.feeds.follow(session.id, seen, session.version))
