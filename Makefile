@@ -54,7 +54,7 @@ else
 fi
 endef
 
-.PHONY: help setup demo up down ps logs scale check test test-docker test-cluster chaos bench isolation conformance capacity lock format docs
+.PHONY: help setup demo up down ps logs scale check test test-docker test-cluster chaos bench isolation conformance capacity listeners latency lock format docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,6 +114,12 @@ conformance: setup ## Schemathesis over a gateway of a whole stack: all checks, 
 
 capacity: setup ## measure what a session costs in processor time, memory, connections and disk (a minute)
 	@$(WITHOUT_KEYS) $(BIN)/python -m benchmarks.capacity
+
+listeners: setup ## measure a thousand listeners to live events at one gateway, and kill it (2 minutes)
+	@$(WITHOUT_KEYS) $(BIN)/python -m benchmarks.listeners
+
+latency: setup ## measure create and async-status while a thousand sessions run (3 minutes)
+	@$(WITHOUT_KEYS) $(BIN)/python -m benchmarks.latency
 
 lock: setup ## make requirements.lock again from the pyproject files
 	@[ -x $(BIN)/uv ] || $(BIN)/pip install -qq uv

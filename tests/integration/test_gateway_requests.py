@@ -1,6 +1,8 @@
 """What holds for requests of any kind: done once under a key, conditional, refused where they are misunderstood."""
 
 import asyncio
+import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -278,3 +280,34 @@ async def test_head_of_a_stream_ends(site: Site) -> None:
         answer = await site.client.head(f"{BASE}/{session_id}/events", headers={"Accept": "text/event-stream"})
     assert (answer.status_code, answer.content) == (200, b"")
     assert (await site.client.head(f"{BASE}/{UNKNOWN}")).status_code == 404
+
+
+# ── what a request costs ─────────────────────────────────────────────────────────────────────────────────
+
+
+async def asked_of_the_database(site: Site) -> Counter[str]:
+    """How often, by command."""
+    metrics = (await site.client.get("/metrics")).text
+    of = r'ekiden_mongodb_command_duration_seconds_count\{command="(find|insert|update|aggregate)"\} (\S+)'
+    return Counter({command: int(float(count)) for command, count in re.findall(of, metrics)})
+
+
+async def test_a_status_costs_two_questions_whoever_asks_at_the_same_time(site: Site) -> None:
+    session_id = await site.create(start=True)
+    await site.get(session_id, "/async-status")  # what is kept for a while is known now
+    before = await asked_of_the_database(site)
+    await asyncio.gather(*(site.get(session_id, "/async-status") for _ in range(20)))
+    cost = await asked_of_the_database(site) - before
+    assert 40 <= cost["find"] < 60, "the session and its ledger; and now and then what is around all of them"
+    assert cost.total() == cost["find"]
+
+
+async def test_a_new_session_is_not_read_again_to_be_answered(site: Site) -> None:
+    await site.create(start=True)
+    before = await asked_of_the_database(site)
+    await site.create()
+    created = await asked_of_the_database(site)
+    await site.create(start=True)
+    started = await asked_of_the_database(site)
+    assert created - before == Counter(insert=1)
+    assert started - created == Counter(insert=2, find=1, update=2), "its task, and that its command was sent"

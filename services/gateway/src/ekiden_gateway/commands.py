@@ -1,20 +1,15 @@
 """A person's commands: said to the session through the relay, or with `dryRun` only decided."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from fastapi import Response
 
-from ekiden.broker.topology import ORCHESTRATOR, TASK_QUEUES
 from ekiden.domain.decider import decide
 from ekiden.domain.diagnosis import Diagnosis, diagnose
 from ekiden.domain.forecast import coming, forecast
 from ekiden.domain.messages import Message
-from ekiden.domain.plan import Provider
 from ekiden.domain.progress import Decision, Verdict
-from ekiden.domain.remedies import QueueFact
 from ekiden.domain.session import ACTIVE, Session
-from ekiden.errors import Unreachable
 from ekiden.store.database import Document
 from ekiden.store.sessions import Idempotency
 from ekiden.store.task_facts import facts
@@ -24,10 +19,10 @@ from ekiden_gateway.models.health import HealthAnswer
 from ekiden_gateway.models.sessions import CommandAnswer, DryRunAnswer
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import Problem
+from ekiden_gateway.surroundings import Queues
 from ekiden_gateway.views import forecast as forecasts
 from ekiden_gateway.views import session as views
 
-BROKER_SECONDS = 2.0
 MakeMessage = Callable[[Session], Message]
 
 
@@ -74,7 +69,7 @@ async def foresee(parts: Parts, session: Session, message: Message) -> DryRunAns
         raise await conflict(parts, session, decision.why)
     orders = coming(decision, workflow.plan)
     cached = await parts.relay.cached(decision.session, orders, parts.settings.search_cache_seconds)
-    return forecasts.dry_run(decision, forecast(decision, workflow.plan, await parts.medians(), cached))
+    return forecasts.dry_run(decision, forecast(decision, workflow.plan, await parts.around.medians(), cached))
 
 
 async def conflict(parts: Parts, session: Session, why: str) -> Problem:
@@ -87,17 +82,16 @@ async def examine(parts: Parts, session: Session, ledger: Sequence[Document] | N
     """Ask the session doctor; `ledger` are the session's tasks, when they have been loaded already."""
     workflow = await workflow_of(parts, session)
     documents = ledger if ledger is not None else await parts.tasks.of_session(session.id)
-    asks = session.status in ACTIVE
-    queues, orchestrators = await _queues(parts) if asks else (dict[Provider, QueueFact | None](), None)
+    queues = await parts.around.queues() if session.status in ACTIVE else Queues({}, None)
     return diagnose(
         session,
         await facts(parts.tasks, documents),
         workflow.plan,
         parts.database.clock.now(),
-        medians=await parts.medians(),
-        held=await parts.providers.held(),
-        queues=queues,
-        orchestrators=orchestrators,
+        medians=await parts.around.medians(),
+        held=await parts.around.held(),
+        queues=queues.workers,
+        orchestrators=queues.orchestrators,
     )
 
 
@@ -107,20 +101,3 @@ async def health(parts: Parts, session: Session) -> HealthAnswer:
 
 async def workflow_of(parts: Parts, session: Session) -> Workflow:
     return await parts.workflows.compiled(session.workflow)
-
-
-async def _queues(parts: Parts) -> tuple[Mapping[Provider, QueueFact | None], QueueFact | None]:
-    """What waits for the workers of each provider, and for orchestrators; None while the broker does not answer."""
-    if not parts.publisher.connected:
-        return dict.fromkeys(Provider), None
-    try:
-        async with asyncio.timeout(BROKER_SECONDS):
-            workers = {provider: await _queue(parts, name) for provider, name in TASK_QUEUES.items()}
-            return workers, await _queue(parts, ORCHESTRATOR)
-    except (Unreachable, TimeoutError):
-        return dict.fromkeys(Provider), None
-
-
-async def _queue(parts: Parts, name: str) -> QueueFact:
-    state = await parts.queues.depth(name)
-    return QueueFact(state.ready, state.consumers)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ekiden.domain.ids import Micros, Position, SessionId
 from ekiden.domain.messages import Start
+from ekiden.domain.progress import Verdict
 from ekiden.domain.session import Money, Session, Status, Wishes
 from ekiden.store.sessions import Idempotency
 from ekiden.workflow.definition import Input
@@ -75,7 +76,13 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
     Every answer to the same request is the same: budget and what starting led to are read from the history.
     """
     session_id = session.id
-    if not await parts.sessions.create(session, known_as):
+    if await parts.sessions.create(session, known_as):
+        if not start:
+            return views.created(session)
+        begun = await parts.relay.say(session_id, lambda _: Start(parts.database.clock.now()))
+        if begun is not None and begun.verdict is Verdict.MOVED:
+            return views.created(replace(session, status=begun.session.status))
+    else:
         session_id = await _stored_before(parts, session.owner, known_as)
     if start:
         stored = await parts.sessions.load(session_id)

@@ -11,8 +11,6 @@ from ekiden.broker import topology
 from ekiden.broker.liveness import PROBE_SECONDS
 from ekiden.broker.publisher import Publisher
 from ekiden.broker.queue_depth import QueueDepth
-from ekiden.domain.forecast import Medians
-from ekiden.domain.plan import Provider
 from ekiden.errors import Unreachable
 from ekiden.relay import Relay
 from ekiden.stamp import Stamp
@@ -31,13 +29,13 @@ from ekiden_gateway.feeds import Feeds
 from ekiden_gateway.keys import Keyring
 from ekiden_gateway.live import LiveUpdates
 from ekiden_gateway.settings import PACKAGED_WORKFLOWS, GatewaySettings
+from ekiden_gateway.surroundings import Surroundings
 from ekiden_gateway.turns import Turns
 
 log = structlog.get_logger()
 CLOCK_SECONDS = 30.0
 AGAIN_SECONDS = 1.0
 DATABASE_TIMEOUT_MS = 5000
-MEDIANS_KEPT_SECONDS = 10.0
 
 
 @dataclass
@@ -48,6 +46,7 @@ class Parts:
     database: Database
     publisher: Publisher
     queues: QueueDepth
+    around: Surroundings
     live: LiveUpdates
     feeds: Feeds
     counts: Counts
@@ -66,7 +65,6 @@ class Parts:
     begun: bool = False
     """Whether schema and workflows are in the database, so that sessions can be created."""
     _loops: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
-    _medians: tuple[float, Medians] | None = None
 
     @classmethod
     def build(cls, settings: GatewaySettings) -> Self:
@@ -77,20 +75,22 @@ class Parts:
         stamp = Stamp(database.clock)
         publisher = Publisher(settings.amqp_url, stamp)
         sessions, tasks, drafts = SessionStore(database), TaskStore(database), DraftStore(database)
+        queues, providers = QueueDepth(settings.amqp_url), ProviderStates(database)
         workflows = WorkflowStore(database, settings.policies)
         feeds, counts = Feeds(sessions), Counts(sessions)
         return cls(
             settings=settings,
             database=database,
             publisher=publisher,
-            queues=QueueDepth(settings.amqp_url),
+            queues=queues,
+            around=Surroundings(publisher, queues, providers, tasks),
             live=LiveUpdates(settings.amqp_url, [feeds, counts]),
             feeds=feeds,
             counts=counts,
             sessions=sessions,
             tasks=tasks,
             drafts=drafts,
-            providers=ProviderStates(database),
+            providers=providers,
             breakers=Breakers(database),
             letters=DeadLetterStore(database),
             workflows=workflows,
@@ -145,15 +145,6 @@ class Parts:
         except Unreachable as error:
             return [str(error)]
         return []
-
-    async def medians(self) -> Medians:
-        """How long calls take, at most a few seconds old."""
-        now = asyncio.get_running_loop().time()
-        if self._medians is None or now - self._medians[0] > MEDIANS_KEPT_SECONDS:
-            found = {provider: await self.tasks.median_seconds(provider) for provider in Provider}
-            measured = {provider: seconds for provider, seconds in found.items() if seconds is not None}
-            self._medians = (now, measured)
-        return self._medians[1]
 
     async def _keep_database(self) -> None:
         """Prepare the database as soon as it answers, then follow its clock."""

@@ -104,7 +104,7 @@ async def async_status(session: Located, parts: UsedParts) -> AsyncStatus:
     """Say how far a session is, what it costs, and what helps it on."""
     workflow = await workflow_of(parts, session)
     ledger = await parts.tasks.of_session(session.id)
-    medians = await parts.medians()
+    medians = await parts.around.medians()
     diagnosis = await examine(parts, session, ledger)
     gate = None
     if (position := status.gate_position(session)) is not None:
