@@ -8,6 +8,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from ekiden.domain.ids import SESSION_ID_PATTERN, SessionId
 from ekiden.domain.session import Session
+from ekiden.store.sessions import Standing
 from ekiden_gateway.keys import EVERYBODY, Scope
 from ekiden_gateway.kinds import FORBIDDEN, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_SESSION
 from ekiden_gateway.parts import Parts
@@ -105,3 +106,19 @@ async def located(session_id: SessionPath, parts: UsedParts, owner: Owner) -> Se
 
 
 Located = Annotated[Session, Depends(located)]
+
+
+async def standing(session_id: SessionPath, parts: UsedParts, owner: Owner) -> Standing:
+    """How far the session of the path has come, if it is the caller's.
+
+    So many at a time: after a restart all listeners come back at once, and none of them may wait so long for a
+    connection to the database that it is sent away, to come back and wait again.
+    """
+    async with parts.entrance:
+        found = await parts.sessions.standing(SessionId(session_id))
+    if found is None or found.owner != owner:
+        raise Problem(UNKNOWN_SESSION, f"There is no session {session_id}.")
+    return found
+
+
+Stands = Annotated[Standing, Depends(standing)]

@@ -36,6 +36,7 @@ log = structlog.get_logger()
 CLOCK_SECONDS = 30.0
 AGAIN_SECONDS = 1.0
 DATABASE_TIMEOUT_MS = 5000
+ENTERING_AT_ONCE = 16
 
 
 @dataclass
@@ -61,6 +62,7 @@ class Parts:
     catalogue: Catalogue
     keyring: Keyring
     stamp: Stamp
+    entrance: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ENTERING_AT_ONCE))
     turns: Turns = field(default_factory=Turns)
     begun: bool = False
     """Whether schema and workflows are in the database, so that sessions can be created."""

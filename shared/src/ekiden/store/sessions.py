@@ -37,6 +37,15 @@ class Idempotency:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Whose a session is, and how far it has come."""
+
+    owner: str
+    version: int
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """How many sessions there are, and how often they have moved in all: whatever moves one of them changes this."""
 
@@ -148,6 +157,12 @@ class SessionStore:
         with away():
             found = await sessions.find_one({"_id": session_id}, {"_id": 1, "history": news})
         return found["history"] if found else None
+
+    async def standing(self, session_id: SessionId) -> Standing | None:
+        """What those need to know who want no more of a session: it costs a tenth of loading it."""
+        with away():
+            found = await self._sessions.find_one({"_id": session_id}, {"owner": 1, "version": 1, "status": 1})
+        return Standing(found["owner"], found["version"], Status(found["status"])) if found else None
 
     async def versions(self, session_ids: Sequence[SessionId]) -> dict[SessionId, int]:
         """The version of each of these sessions that is there."""

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import StringConstraints
 from starlette.responses import Response
 
+from ekiden.domain.ids import SessionId
 from ekiden.domain.session import OVER
-from ekiden_gateway.access import Located, UsedParts
+from ekiden_gateway.access import SessionPath, Stands, UsedParts
 from ekiden_gateway.documented import Responses, documented
 from ekiden_gateway.event_stream import EventStream, is_asked_for, streamed
 from ekiden_gateway.kinds import UNKNOWN_SESSION
@@ -34,7 +35,8 @@ _NOTHING_FOLLOWS: Responses = {
 )
 async def events(
     request: Request,
-    session: Located,
+    session_id: SessionPath,
+    session: Stands,
     parts: UsedParts,
     after: Annotated[int, Query(ge=-1, le=10**9, description="Only what follows this id")] = -1,
     last_event_id: Annotated[LastEventId | None, Header(description="Resumes a stream after it")] = None,
@@ -48,11 +50,11 @@ async def events(
     Whoever comes back and knows all of it gets 204, which keeps a browser from coming back again.
     """
     if not is_asked_for(request):
-        history = await parts.sessions.history(session.id, after) or []
+        history = await parts.sessions.history(SessionId(session_id), after) or []
         return EventList(events=[views.entry(document) for document in history])
     seen = int(last_event_id) if last_event_id else after
     if seen > session.version:
         seen = -1
     if seen == session.version and session.status in OVER:
         return Response(status_code=204)
-    return EventStream(parts.feeds.follow(session.id, seen, session.version))
+    return EventStream(parts.feeds.follow(SessionId(session_id), seen, session.version))
