@@ -184,10 +184,9 @@ async def test_nothing_is_kept_of_a_session_that_nobody_listens_to(store: FakeSe
     await settle()
     for one in crowd:
         await one.leave()
-    assert feeds._feeds == {}
-    store.answering.set()
     await settle()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert feeds._feeds == {}
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "the look that was under way is over, too"
 
 
 async def test_a_session_that_is_over_ends_its_streams(store: FakeSessions, feeds: Feeds) -> None:
