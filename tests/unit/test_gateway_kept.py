@@ -1,63 +1,83 @@
-"""What is kept is asked for once, whoever wants it."""
+"""Answers that are kept for a moment."""
 
 import asyncio
 
 import pytest
 
+from ekiden.errors import Unreachable
 from ekiden_gateway.kept import Kept
 
+LONG = 3600.0
 
-class Question:
+
+class Questions:
+    """What was asked, and an answer that comes when the test lets it."""
+
     def __init__(self) -> None:
-        self.asked = 0
-        self.answering = asyncio.Event()
-        self.answering.set()
-        self.error: Exception | None = None
+        self.asked: list[str] = []
+        self.may_answer = asyncio.Event()
+        self.away = False
 
-    async def __call__(self) -> int:
-        self.asked += 1
-        answer = self.asked
-        await self.answering.wait()
-        if self.error:
-            raise self.error
-        return answer
+    async def ask(self, key: str) -> str:
+        self.asked.append(key)
+        await self.may_answer.wait()
+        if self.away:
+            raise Unreachable("the database does not answer")
+        return f"{key} {len(self.asked)}"
 
 
-async def test_many_who_ask_at_once_wait_for_one_answer() -> None:
-    question = Question()
-    question.answering.clear()
-    kept = Kept(question, 0.0)
-    everybody = asyncio.gather(*(kept() for _ in range(100)))
+async def test_many_who_ask_at_once_share_one_question() -> None:
+    questions = Questions()
+    kept = Kept(questions.ask, LONG)
+    asking = [asyncio.create_task(kept.get("a")) for _ in range(50)]
     await asyncio.sleep(0)
-    question.answering.set()
-    assert set(await everybody) == {1}
+    questions.may_answer.set()
+    assert set(await asyncio.gather(*asking)) == {"a 1"}
+    assert await kept.get("a") == "a 1"
+    assert await kept.get("b") == "b 2"
 
 
-async def test_an_answer_is_good_for_a_while_and_no_longer() -> None:
-    question = Question()
-    for_long, for_now = Kept(question, 3600.0), Kept(question, 0.0)
-    assert [await for_long() for _ in range(3)] == [1, 1, 1]
-    assert [await for_now() for _ in range(3)] == [2, 3, 4]
+async def test_an_old_answer_and_a_forgotten_one_are_asked_for_anew() -> None:
+    questions = Questions()
+    questions.may_answer.set()
+    kept = Kept(questions.ask, LONG)
+    assert await kept.get("a") == "a 1"
+    kept.forget("a")
+    assert await kept.get("a") == "a 2"
+    kept.clear()
+    assert await kept.get("a") == "a 3"
+    fleeting = Kept(questions.ask, -1.0)
+    assert [await fleeting.get("a"), await fleeting.get("a")] == ["a 4", "a 5"]
 
 
-async def test_an_error_is_for_those_who_waited_and_not_for_the_next() -> None:
-    question = Question()
-    question.error = ValueError("no")
-    kept = Kept(question, 3600.0)
-    answers = await asyncio.gather(kept(), kept(), return_exceptions=True)
-    assert answers == [question.error] * 2
-    question.error = None
-    assert await kept() == 2
+async def test_an_error_is_everybody_s_and_is_not_kept() -> None:
+    questions = Questions()
+    kept = Kept(questions.ask, LONG)
+    questions.away = True
+    questions.may_answer.set()
+    for result in await asyncio.gather(*(kept.get("a") for _ in range(3)), return_exceptions=True):
+        assert isinstance(result, Unreachable)
+    questions.away = False
+    assert await kept.get("a") == "a 2"
 
 
-async def test_who_asked_may_leave_and_the_others_are_answered() -> None:
-    question = Question()
-    question.answering.clear()
-    kept = Kept(question, 3600.0)
-    first, second = asyncio.create_task(kept()), asyncio.create_task(kept())
+async def test_who_stops_waiting_takes_the_answer_from_nobody() -> None:
+    questions = Questions()
+    kept = Kept(questions.ask, LONG)
+    impatient, patient = asyncio.create_task(kept.get("a")), asyncio.create_task(kept.get("a"))
     await asyncio.sleep(0)
-    first.cancel()
+    impatient.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await first
-    question.answering.set()
-    assert await second == 1
+        await impatient
+    questions.may_answer.set()
+    assert await patient == "a 1"
+
+
+async def test_no_more_than_so_many_are_kept() -> None:
+    questions = Questions()
+    questions.may_answer.set()
+    kept = Kept(questions.ask, LONG, most=2)
+    for key in ("a", "b", "c"):
+        await kept.get(key)
+    assert await kept.get("c") == "c 3"
+    assert await kept.get("a") == "a 4"

@@ -13,7 +13,7 @@ from ekiden.domain.remedies import QueueFact
 from ekiden.errors import Unreachable
 from ekiden.store.providers import ProviderStates
 from ekiden.store.tasks import TaskStore
-from ekiden_gateway.kept import Kept
+from ekiden_gateway.kept import keep
 
 BROKER_SECONDS = 2.0
 KEPT_SECONDS = 1.0
@@ -38,10 +38,10 @@ class Surroundings:
         self._publisher = publisher
         self._depths = depths
         self._tasks = tasks
-        self.queues = Kept(self._queues, KEPT_SECONDS)
-        self.held = Kept(providers.held, KEPT_SECONDS)
+        self.queues = keep(self._queues, KEPT_SECONDS)
+        self.held = keep(providers.held, KEPT_SECONDS)
         """Why calls to a provider are held back. Raises Unreachable."""
-        self.medians = Kept(self._medians, MEDIANS_KEPT_SECONDS)
+        self.medians = keep(self._medians, MEDIANS_KEPT_SECONDS)
         """How long calls take. Raises Unreachable."""
 
     async def _queues(self) -> Queues:
