@@ -25,3 +25,7 @@ class Stamp:
     def session_id(self) -> SessionId:
         """A new session's id: its beginning is the time, so that ids sort roughly by age."""
         return SessionId(f"ses_{uuid7().hex}")
+
+    def key_id(self) -> str:
+        """A new API key's id, made like a session's."""
+        return f"key_{uuid7().hex}"

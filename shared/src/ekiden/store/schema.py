@@ -11,6 +11,10 @@ BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 REPLAYED_KEPT_SECONDS = 30 * 86_400
 COUNTED_BY = "count_by_status"
 """Has all that is counted, so that no session is read for it. Others begin alike: the planner has to be told."""
+FULL_AGAIN_SECONDS = 120
+"""A bucket of requests is full after a minute; one that nobody has is full, too."""
+STARTED_SECONDS = 3600
+"""Whoever was about to start has long started."""
 
 INDEXES: dict[str, list[IndexModel]] = {
     "sessions": [
@@ -72,6 +76,24 @@ INDEXES: dict[str, list[IndexModel]] = {
     "pruned": [
         IndexModel([("prunedAt", ASCENDING)], name="interrupted", partialFilterExpression={"left": True}),
     ],
+    "api_keys": [
+        IndexModel([("digest", ASCENDING)], name="of_secret", unique=True),
+        IndexModel([("createdAt", DESCENDING), ("_id", DESCENDING)], name="list"),
+        IndexModel(
+            [("client", ASCENDING), ("slot", ASCENDING)],
+            name="two_active_keys_of_a_client",
+            unique=True,
+            partialFilterExpression={"slot": {"$gt": 0}},
+        ),
+        IndexModel(
+            [("createdBy", ASCENDING), ("idempotency.key", ASCENDING)],
+            name="one_key_of_an_idempotency_key",
+            unique=True,
+            partialFilterExpression={"idempotency.key": {"$gt": ""}},
+        ),
+    ],
+    "request_rates": [IndexModel([("at", ASCENDING)], name="forget_full", expireAfterSeconds=FULL_AGAIN_SECONDS)],
+    "session_places": [IndexModel([("at", ASCENDING)], name="forget_started", expireAfterSeconds=STARTED_SECONDS)],
     "drafts": [IndexModel([("session", ASCENDING), ("conceptNumber", ASCENDING)], name="of_session")],
 }
 

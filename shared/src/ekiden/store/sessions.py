@@ -95,6 +95,18 @@ class SessionStore:
             raise KeyReused(f"This Idempotency-Key was given to {session_id} with another request.")
         return bool(entries)
 
+    async def accepted_before(self, owner: str, key: str, session_id: SessionId | None) -> bool:
+        """Whether an owner's request of this idempotency key was carried out: said to a session, or made one of it.
+
+        Without `session_id`: whether it made any.
+        """
+        made: Document = {"owner": owner, "idempotency.key": {"$eq": key, "$type": "string"}}
+        options = [made]
+        if session_id is not None:
+            options = [made | {"parent": session_id}, {"_id": session_id, "owner": owner, "history.key": key}]
+        with away():
+            return await self._sessions.find_one({"$or": options}, {"_id": 1}) is not None
+
     async def apply(
         self, before: Session, decision: Decision, message: Message, known_as: Idempotency | None = None
     ) -> Session | None:
