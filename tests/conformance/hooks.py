@@ -50,6 +50,13 @@ def session(state: str) -> str:
     return session_id
 
 
+def api_key() -> str:
+    """One that nobody comes with, so that it may be revoked."""
+    made = _gateway.post("/api/keys", json={"client": f"c-{uuid4().hex[:12]}", "scopes": ["read"]})
+    key_id: str = made.raise_for_status().json()["id"]
+    return key_id
+
+
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
     if "Idempotency-Key" in case.headers and len(str(case.headers["Idempotency-Key"])) <= 200:
@@ -63,6 +70,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         _locate(case, places)
     if "letterId" in places:
         places["letterId"] = _dice.choice(YARD["letters"])
+    if "keyId" in places:
+        places["keyId"] = api_key()
     if "name" in places:
         places["name"] = _dice.choice(["viral-content", "not-found"])
     if "provider" in places:
@@ -106,3 +115,4 @@ def _cursors(kind: str) -> st.SearchStrategy[str]:
 
 schemathesis.openapi.format("session-cursor", _cursors("ses"))
 schemathesis.openapi.format("dead-letter-cursor", _cursors("dl"))
+schemathesis.openapi.format("key-cursor", _cursors("key"))

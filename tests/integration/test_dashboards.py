@@ -22,6 +22,7 @@ QUIET = {
     "Not reached": "neither is taken away",
     "Failed commands": "the database refuses nothing",
     "Sessions pruned": "retention is off",
+    "Requests refused, by reason": "no quota is set",
     "Decisions made again": "the sessions may happen to move one after another",
 }
 """Panels whose figures stay 0 as long as all is well, and why it is in the load, too."""

@@ -14,7 +14,7 @@ SECRET = "a-long-enough-secret"
 
 @pytest.fixture(autouse=True)
 def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GATEWAY_HOST", "GATEWAY_PORT", "AUTH", "API_KEYS", "WORKFLOWS_DIR"):
+    for name in ("GATEWAY_HOST", "GATEWAY_PORT", "AUTH", "API_KEYS", "WORKFLOWS_DIR", "CLIENT_SESSIONS"):
         monkeypatch.delenv(f"EKIDEN_{name}", raising=False)
     monkeypatch.setenv("EKIDEN_AMQP_URL", "amqp://localhost/")
     monkeypatch.setenv("EKIDEN_MONGODB_URL", "mongodb://localhost/")
@@ -44,7 +44,17 @@ def test_keys_or_a_plain_word_open_it_to_the_world(monkeypatch: pytest.MonkeyPat
     assert read_settings(GatewaySettings).keyring.is_open == (name == "EKIDEN_AUTH")
 
 
-@pytest.mark.parametrize("keys", ["alone", "a:short", f":{SECRET}", f"a:{SECRET}:fly", f"a:{SECRET},a:{SECRET}2"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "alone",
+        "a:short",
+        f":{SECRET}",
+        f"a:{SECRET}:fly",
+        f"a:{SECRET},a:{SECRET}2,a:{SECRET}3",
+        f"a:{SECRET},b:{SECRET}",
+    ],
+)
 def test_wrong_keys_are_refused(keys: str) -> None:
     with pytest.raises(ValueError, match=r"key|secret|scopes"):
         Keyring.read(keys)
@@ -54,7 +64,7 @@ def test_a_key_is_found_by_its_secret_and_keeps_its_scopes() -> None:
     ring = Keyring.read(f"a:{SECRET}:read,write, b:other-{SECRET}")
     found = ring.find(SECRET)
     assert found is not None
-    assert (found.id, found.scopes) == ("a", {Scope.READ, Scope.WRITE})
+    assert (found.client, found.scopes) == ("a", {Scope.READ, Scope.WRITE})
     other = ring.find(f"other-{SECRET}")
     assert other is not None
     assert other.scopes == set(Scope)
@@ -70,3 +80,12 @@ def test_a_workflow_folder_must_exist(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("EKIDEN_WORKFLOWS_DIR", str(tmp_path / "none"))
     with pytest.raises(ValidationError, match="no folder"):
         GatewaySettings(amqp_url="amqp://x/", mongodb_url="mongodb://x/")
+
+
+@pytest.mark.parametrize(("value", "limit"), [(None, None), ("unlimited", None), ("", None), ("20", 20)])
+def test_a_quota_is_a_number_or_unlimited(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, limit: int | None
+) -> None:
+    if value is not None:
+        monkeypatch.setenv("EKIDEN_CLIENT_SESSIONS", value)
+    assert read_settings(GatewaySettings).client_sessions == limit

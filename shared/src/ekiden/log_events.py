@@ -65,6 +65,9 @@ WARNING: Mapping[str, str] = {
 
 INFO: Mapping[str, str] = {
     "ack_lost": "An acknowledgement did not arrive; the message comes again, which changes nothing.",
+    "api_key_created": "A key was made for a client, by whom and with which scopes.",
+    "api_key_limited": "A client's quota was changed, by whom.",
+    "api_key_revoked": "A key was ended, by whom; all gateways refuse it within seconds.",
     "breaker_probed": "One call was let through an open breaker, to see whether the provider is back.",
     "cancel_failed": "Asking a provider to stop a run did not get through; it is tried again.",
     "cancel_refused": "A run to be stopped had ended by itself.",

@@ -346,6 +346,14 @@ HTTP_REQUESTS = TABLE.counter(
     means="Requests answered by the gateway.",
     act="503: broker or database away. Other 5xx: a bug, logged with its request id. 429: a caller over quota.",
 )
+REQUESTS_REFUSED = TABLE.counter(
+    "requests_refused_total",
+    "requests",
+    of=[GATEWAY],
+    labels={"reason": ("rate", "sessions", "queue_depth")},
+    means="Requests refused although nothing was wrong with them: over a client's quota, or too much is queued.",
+    act="`rate`, `sessions`: a client asks for more than it may: `/api/keys`. `queue_depth`: add workers.",
+)
 HTTP_SECONDS = TABLE.histogram(
     "http_request_duration_seconds",
     "seconds",

@@ -25,12 +25,18 @@ _NAMES = """
     GPT_DEADLINE_SECONDS GPT_MODEL PERPLEXITY_MODEL PERPLEXITY_PRESET MIX_SIMULATOR
     GPT_UNKNOWN_OUTCOME PERPLEXITY_UNKNOWN_OUTCOME SEARCH_CACHE_SECONDS PERPLEXITY_POLL_SECONDS
     GPT_CONCURRENCY PERPLEXITY_CONCURRENCY GPT_RATE_PER_MINUTE PERPLEXITY_RATE_PER_MINUTE
+    CLIENT_RATE_PER_MINUTE CLIENT_SESSIONS ADMISSION_TASKS
     SESSION_BUDGET_USD API_KEY API_KEYS AUTH SCHEDULER WORKFLOWS_DIR LOG_LEVEL LOG_FORMAT
     CRASH_FILE RETENTION_DAYS GRACE_SECONDS METRICS_TARGETS PROMETHEUS_PORT PROMETHEUS_URL GRAFANA_PORT RABBITMQ_UI_PORT
 """
 KNOWN = frozenset(f"EKIDEN_{name}" for name in _NAMES.split())
 _OTHERS = ("EKIDEN_SIMULATOR_",)
 """The simulator reads and checks its own."""
+
+
+def without_limit(value: object) -> object:
+    """Read a limit that may be written as the word."""
+    return None if value in {"", "unlimited"} else value
 
 
 class ServiceSettings(BaseSettings):
@@ -71,10 +77,7 @@ class WorkerSettings(ServiceSettings):
     concurrency: int = Field(ge=1, description="tasks in flight in this process")
     rate_per_minute: float | None = Field(default=None, gt=0, description="calls a minute of all workers together")
 
-    @field_validator("rate_per_minute", mode="before")
-    @classmethod
-    def _unlimited(cls, value: object) -> object:
-        return None if value in {"", "unlimited"} else value
+    _unlimited = field_validator("rate_per_minute", mode="before")(without_limit)
 
 
 S = TypeVar("S", bound=ServiceSettings)

@@ -9,13 +9,14 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from ekiden.domain.ids import SESSION_ID_PATTERN, SessionId
 from ekiden.domain.session import Session
 from ekiden.store.sessions import Standing
-from ekiden_gateway.keys import EVERYBODY, Scope
+from ekiden_gateway import rates
+from ekiden_gateway.callers import Caller
+from ekiden_gateway.keys import Scope
 from ekiden_gateway.kinds import FORBIDDEN, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_SESSION
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import Problem
 
 LONGEST_KEY = 255
-_READING = frozenset({"GET"})
 _EXAMPLE = "ses_0199c0ffee0077778888999900001111"
 
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="Only where keys are set")
@@ -29,35 +30,46 @@ def parts(request: Request) -> Parts:
 UsedParts = Annotated[Parts, Depends(parts)]
 
 
-def owner(
+async def caller(
     request: Request,
     parts: UsedParts,
     api_key: Annotated[str | None, Security(_api_key)],
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-) -> str:
-    """The id of the caller's key, which owns what it creates."""
-    if parts.keyring.is_open:
-        return EVERYBODY
-    secret = api_key or (bearer.credentials if bearer else "")
-    key = parts.keyring.find(secret) if secret else None
-    if key is None:
+) -> Caller:
+    """Who asks. Raises Problem when he is unknown, may not do this, or has asked too often."""
+    found = await parts.callers.who(api_key or (bearer.credentials if bearer else ""))
+    if found is None:
         raise Problem(
             UNAUTHENTICATED, "Send an API key as bearer token or X-API-Key.", headers={"WWW-Authenticate": "Bearer"}
         )
-    scope = Scope.READ if request.method in _READING else Scope.WRITE
-    if scope not in key.scopes:
-        raise Problem(FORBIDDEN, f"The key {key.id} has no scope {scope}.")
-    return key.id
+    _must_have(found, Scope.READ if request.method in rates.READING else Scope.WRITE)
+    await rates.count(request, parts, found.client)
+    return found
+
+
+Asking = Annotated[Caller, Depends(caller)]
+
+
+def owner(caller: Asking) -> str:
+    """The client that asks, which owns what it creates."""
+    return caller.client
 
 
 Owner = Annotated[str, Depends(owner)]
 
 
-def operator(parts: UsedParts, owner: Owner) -> None:
+def operator(caller: Asking) -> Caller:
     """What concerns the sessions of all owners: where there are keys, only one with the scope admin may come in."""
-    held = [key for key in parts.keyring.keys if key.id == owner]
-    if any(Scope.ADMIN not in key.scopes for key in held):
-        raise Problem(FORBIDDEN, f"The key {owner} has no scope {Scope.ADMIN}.")
+    _must_have(caller, Scope.ADMIN)
+    return caller
+
+
+Operator = Annotated[Caller, Depends(operator)]
+
+
+def _must_have(caller: Caller, scope: Scope) -> None:
+    if scope not in caller.scopes:
+        raise Problem(FORBIDDEN, f"The key {caller.key} has no scope {scope}.")
 
 
 def begun(parts: UsedParts) -> None:

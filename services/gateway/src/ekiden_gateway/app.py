@@ -4,6 +4,7 @@ import signal
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import cache, partial
 from types import FrameType
 from typing import Any
 
@@ -26,6 +27,7 @@ from ekiden_gateway.routes import (
     drafts,
     events,
     health,
+    keys,
     providers,
     recovery,
     sessions,
@@ -50,6 +52,7 @@ _TAGS = [
     {"name": "workflows", "description": "What sessions can be created with"},
     {"name": "providers", "description": "Whether calls to a provider pass: breaker, cool-down, rate"},
     {"name": "dead letters", "description": "Messages nobody could handle"},
+    {"name": "keys", "description": "API keys: make, list, limit, revoke"},
     {"name": "documents", "description": "What there is to know about the API"},
     {"name": "service", "description": "For probes and dashboards"},
 ]
@@ -69,6 +72,7 @@ _MODULES = (
     workflows,
     providers,
     dead_letters,
+    keys,
     health,
     documents,
 )
@@ -87,7 +91,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     app = bare_app(lifespan=lifespan, telemetry=_telemetry())
     app.state.parts = parts
-    app.state.openapi = document(app, parts.catalogue, keys=not parts.keyring.is_open)
+    app.state.openapi = cache(partial(_document, app, parts))
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Addresses, routes=ROUTES)
@@ -112,6 +116,10 @@ def bare_app(**more: Any) -> FastAPI:
     for module in _MODULES:
         app.include_router(module.router)
     return app
+
+
+def _document(app: FastAPI, parts: Parts, keys: bool) -> dict[str, Any]:
+    return document(app, parts.catalogue, keys=keys)
 
 
 def _telemetry() -> TelemetryConfig:

@@ -14,6 +14,7 @@ from ekiden.store.database import Document
 from ekiden.store.sessions import Idempotency
 from ekiden.store.task_facts import facts
 from ekiden.workflow.package import Workflow
+from ekiden_gateway.admission import admit
 from ekiden_gateway.kinds import CONFLICT, UNKNOWN_SESSION
 from ekiden_gateway.models.health import HealthAnswer
 from ekiden_gateway.models.sessions import CommandAnswer, DryRunAnswer
@@ -48,7 +49,11 @@ def told(answer: CommandAnswer | DryRunAnswer | HealthAnswer) -> CommandAnswer |
 
 
 async def say(parts: Parts, session: Session, make: MakeMessage, known_as: Idempotency | None = None) -> CommandAnswer:
-    """Say something to a session; answers where it stands then. Raises Problem when the state forbids it, KeyReused."""
+    """Say something to a session; answers where it stands then.
+
+    Raises Problem when the state forbids it, or when it would begin and there is no room; KeyReused.
+    """
+    await admit(parts, session, make(session), known_as)
     decision = await parts.relay.say(session.id, make, known_as)
     return await answer(parts, session, decision)
 

@@ -2,13 +2,26 @@
 
 from typing import Any
 
-from ekiden_gateway.kinds import CONFLICT, INVALID, KEY_REUSED, REQUEST_RUNNING, SESSION_TOO_LARGE, UNAVAILABLE, Kind
+from ekiden_gateway.kinds import (
+    AT_CAPACITY,
+    CONFLICT,
+    INVALID,
+    KEY_REUSED,
+    REQUEST_RUNNING,
+    SESSION_TOO_LARGE,
+    TOO_MANY_REQUESTS,
+    TOO_MANY_SESSIONS,
+    UNAVAILABLE,
+    Kind,
+)
 from ekiden_gateway.problems import MEDIA_TYPE
 
 Responses = dict[int | str, dict[str, Any]]
 
 COMMAND = (CONFLICT, SESSION_TOO_LARGE, REQUEST_RUNNING, KEY_REUSED)
 """What every command to a session may meet."""
+BEGINNING = (TOO_MANY_REQUESTS, TOO_MANY_SESSIONS, AT_CAPACITY)
+"""What a command that begins a session may meet besides."""
 _SCHEMAS = {409: "ConflictAnswer", 422: "InvalidAnswer"}
 _EXAMPLE_ID = "0199c0ff-ee00-7777-8888-999900001111"
 
@@ -33,6 +46,12 @@ def with_location(status: int) -> Responses:
     return {status: {"headers": {"Location": header("The path of the session", {"type": "string"})}}}
 
 
+_RATE = {
+    "RateLimit-Policy": header("`q` changing requests in `w` seconds", {"type": "string"}, required=False),
+    "RateLimit": header("`r` are left, all are there again in `t` seconds", {"type": "string"}, required=False),
+}
+
+
 def _response(kinds: list[Kind]) -> dict[str, Any]:
     schema = _SCHEMAS.get(kinds[0].status, "ProblemAnswer")
     examples = {kind.name: {"summary": kind.title, "value": _example(kind)} for kind in kinds}
@@ -44,6 +63,8 @@ def _response(kinds: list[Kind]) -> dict[str, Any]:
         always = len(again) == len(kinds)
         seconds = header("Seconds after which to ask again", {"type": "integer", "minimum": 0}, required=always)
         found["headers"] = {"Retry-After": seconds}
+    if TOO_MANY_REQUESTS in kinds:
+        found["headers"] |= _RATE
     return found
 
 

@@ -12,6 +12,7 @@ from ekiden.domain.session import Money, Session, Status, Wishes
 from ekiden.store.sessions import Idempotency
 from ekiden.workflow.definition import Input
 from ekiden.workflow.package import Workflow
+from ekiden_gateway.admission import admit
 from ekiden_gateway.kinds import KEY_REUSED
 from ekiden_gateway.models.requests import CreateSession
 from ekiden_gateway.models.sessions import CreatedSession
@@ -74,8 +75,11 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
     """Store a session, or find the one that the same request stored before; start it when asked and not done yet.
 
     Every answer to the same request is the same: budget and what starting led to are read from the history.
+    Raises Problem when it is to start and there is no room: then nothing is stored.
     """
     session_id = session.id
+    if start:
+        await admit(parts, session, Start(session.created_at), known_as, stored=False)
     if await parts.sessions.create(session, known_as):
         if not start:
             return views.created(session)
@@ -84,6 +88,8 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
             return views.created(replace(session, status=begun.session.status))
     else:
         session_id = await _stored_before(parts, session.owner, known_as)
+        if start:
+            await parts.places.give_back(session)
     if start:
         stored = await parts.sessions.load(session_id)
         if stored is not None and stored.status is Status.PENDING:

@@ -79,6 +79,14 @@ UNKNOWN_DEAD_LETTER = Kind(
     "It was dropped, or forgotten some time after it was replayed, or never was.",
     "List the dead letters.",
 )
+UNKNOWN_KEY = Kind(
+    "unknown-key",
+    404,
+    "There is no such API key",
+    "No key of that id was ever made, or it is revoked where only an active one will do. Keys of the environment have "
+    "no id.",
+    "List the keys; with `revoked=true` also those that open nothing any more.",
+)
 NOT_FOUND = Kind(
     "not-found",
     404,
@@ -108,6 +116,28 @@ REQUEST_RUNNING = Kind(
     "Requests of one key are answered one after the other, and the one before this has not been answered for seconds.",
     "Send the same request again after `Retry-After`: it gets the answer of the first.",
     again_seconds=2,
+)
+TWO_KEYS = Kind(
+    "two-keys",
+    409,
+    "The client has two active API keys",
+    "A client has at most two active keys, those of `EKIDEN_API_KEYS` included: the one it uses, and the next.",
+    "Revoke the one that is not used any more; `lastUsedAt` tells which that is. `whatWorks` names the address.",
+)
+LAST_ADMIN = Kind(
+    "last-admin-key",
+    409,
+    "Nobody would be left who can manage keys",
+    "It is the last key with the scopes `write` and `admin`, or the first key of all and lacks one of them.",
+    "Make one with the scopes `read`, `write` and `admin` first. When none is left: `EKIDEN_API_KEYS`.",
+)
+KEY_MADE_BEFORE = Kind(
+    "key-made-before",
+    409,
+    "This request made an API key before",
+    "The Idempotency-Key belongs to a request that made the key which `detail` names. Its secret was in that answer "
+    "only; nobody can show it again, and no second key was made.",
+    "If the answer was lost, revoke that key and make another one with a new Idempotency-Key.",
 )
 NOT_REPLAYABLE = Kind(
     "not-replayable",
@@ -151,6 +181,24 @@ KEY_REUSED = Kind(
     "The key was given to a request with another body before.",
     "A new request needs a new key; the same request must be repeated as it was.",
 )
+TOO_MANY_REQUESTS = Kind(
+    "too-many-requests",
+    429,
+    "The client makes too many requests",
+    "Requests that change something count, at all gateways together; reading never does. Nothing was done. `RateLimit` "
+    "says in every answer how many are left.",
+    "Send it again after `Retry-After`, with a little chance added. Repeating what was carried out is never refused.",
+    again_seconds=1,
+)
+TOO_MANY_SESSIONS = Kind(
+    "too-many-sessions",
+    429,
+    "The client has as many sessions as it may",
+    "Sessions count from their start to their end, those that wait for a person, too. Nothing was started; what runs "
+    "goes on.",
+    "Ask again after `Retry-After`, or end a session that waits: `GET …/?status=WAITING` lists them.",
+    again_seconds=15,
+)
 INTERNAL = Kind(
     "internal-error",
     500,
@@ -166,6 +214,14 @@ UNAVAILABLE = Kind(
     "stored is sent later.",
     "Ask again after `Retry-After`, with the same `Idempotency-Key` where there is one: it is done once.",
     again_seconds=2,
+)
+AT_CAPACITY = Kind(
+    "at-capacity",
+    503,
+    "Too much is queued",
+    "So many tasks wait for a provider that no session begins for now. Nothing was started; what runs goes on.",
+    "Ask again after `Retry-After`, which is how long the queue will take to be short enough; add a little chance.",
+    again_seconds=30,
 )
 BROKER_AWAY = Kind(
     "broker-away",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
@@ -44,7 +44,7 @@ def _of_this_age(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_as_text), AfterValidator(_of_this_age)]
-_CURSOR = re.compile(r"([0-9]{1,13})\|((ses|dl)_[0-9a-f]{32})")
+_CURSOR = re.compile(r"([0-9]{1,13})\|(([a-z]+)_[0-9a-f]{32})")
 _METADATA = re.compile(r"([A-Za-z0-9_-]{1,64})[:=](.*)", re.DOTALL)
 
 
@@ -96,8 +96,8 @@ def cursor_at(moment: datetime, last: str) -> str:
     return base64.urlsafe_b64encode(f"{milliseconds}|{last}".encode()).decode().rstrip("=")
 
 
-def read_cursor(text: str | None, kind: Literal["ses", "dl"] = "ses") -> tuple[datetime, str] | None:
-    """The place that a cursor names, in a list of sessions or of dead letters. Raises Problem."""
+def read_cursor(text: str | None, kind: str = "ses") -> tuple[datetime, str] | None:
+    """The place that a cursor names, in a list of what has ids of that beginning. Raises Problem."""
     if text is None:
         return None
     try:

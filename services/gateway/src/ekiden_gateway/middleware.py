@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,6 +17,7 @@ from ekiden_gateway.kinds import TOO_LARGE
 
 LARGEST_BODY_BYTES = 256 * 1024
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$", re.ASCII)
+_FIELDS = "ekiden.fields"
 _SESSION_ID = re.compile(r"ses_[0-9a-f]{32}")
 log = structlog.get_logger()
 
@@ -45,7 +47,7 @@ class RequestContext:
             nonlocal begun
             begun = True
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                MutableHeaders(scope=message).update(scope.get(_FIELDS, {}) | {"x-request-id": request_id})
                 _measure(scope, message["status"], time.perf_counter() - started)
             await send(message)
 
@@ -60,6 +62,11 @@ class RequestContext:
                 if begun:
                     raise
                 await problems.response(request_id, scope["path"], problem)(scope, receive, send_marked)
+
+
+def answer_with(scope: Scope, fields: Mapping[str, str]) -> None:
+    """Have the answer to a request carry these header fields, whether it will be a problem or none."""
+    scope.setdefault(_FIELDS, {}).update(fields)
 
 
 class Head:

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from ekiden_gateway.catalogue import Catalogue
 from ekiden_gateway.documented import header, responses
-from ekiden_gateway.kinds import FORBIDDEN, TOO_LARGE, UNAUTHENTICATED
+from ekiden_gateway.kinds import FORBIDDEN, TOO_LARGE, TOO_MANY_REQUESTS, UNAUTHENTICATED
 from ekiden_gateway.models.problems import ConflictAnswer, InvalidAnswer, ProblemAnswer
 from ekiden_gateway.problems import MEDIA_TYPE
 from ekiden_gateway.wishes import schemas as wishes
@@ -69,6 +69,8 @@ def _complete(method: str, operation: Json, *, keys: bool) -> None:
         answers.pop("403", None)
     if method != "get":
         answers |= {str(status): made for status, made in responses(TOO_LARGE).items()}
+        if locked:
+            answers.setdefault(str(TOO_MANY_REQUESTS.status), responses(TOO_MANY_REQUESTS)[TOO_MANY_REQUESTS.status])
     for answer in answers.values():
         answer.setdefault("headers", {})["X-Request-ID"] = {"$ref": "#/components/headers/X-Request-ID"}
     operation["responses"] = dict(sorted(answers.items()))

@@ -15,14 +15,18 @@ from ekiden.errors import Unreachable
 from ekiden.relay import Relay
 from ekiden.stamp import Stamp
 from ekiden.store import readiness
+from ekiden.store.api_keys import ApiKeyStore
 from ekiden.store.database import Database
 from ekiden.store.dead_letters import DeadLetterStore
 from ekiden.store.drafts import DraftStore
 from ekiden.store.providers import Breakers, ProviderStates
+from ekiden.store.request_rates import RequestRates
 from ekiden.store.schema import ensure_schema
+from ekiden.store.session_places import SessionPlaces
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
 from ekiden.store.workflows import WorkflowStore
+from ekiden_gateway.callers import Callers, Limits
 from ekiden_gateway.catalogue import Catalogue
 from ekiden_gateway.counts import Counts
 from ekiden_gateway.feeds import Feeds
@@ -61,6 +65,10 @@ class Parts:
     relay: Relay
     catalogue: Catalogue
     keyring: Keyring
+    keys: ApiKeyStore
+    callers: Callers
+    rates: RequestRates
+    places: SessionPlaces
     stamp: Stamp
     entrance: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ENTERING_AT_ONCE))
     turns: Turns = field(default_factory=Turns)
@@ -80,6 +88,8 @@ class Parts:
         queues, providers = QueueDepth(settings.amqp_url), ProviderStates(database)
         workflows = WorkflowStore(database, settings.policies)
         feeds, counts = Feeds(sessions), Counts(sessions)
+        keys = ApiKeyStore(database)
+        limits = Limits(settings.client_rate_per_minute, settings.client_sessions)
         return cls(
             settings=settings,
             database=database,
@@ -99,6 +109,10 @@ class Parts:
             relay=Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies),
             catalogue=catalogue,
             keyring=settings.keyring,
+            keys=keys,
+            callers=Callers(settings.keyring, keys, database.clock, unlocked=settings.auth == "off", defaults=limits),
+            rates=RequestRates(database),
+            places=SessionPlaces(database),
             stamp=stamp,
         )
 
@@ -158,6 +172,7 @@ class Parts:
                     await self.catalogue.save(self.workflows)
                     self.begun = True
                     log.info("gateway_began", workflows=sorted(self.catalogue.packages))
+                await self.callers.is_open()
             except Unreachable as error:
                 log.warning("database_not_reached", error=str(error))
             except Exception:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from ekiden.settings import ServiceSettings
+from ekiden.settings import ServiceSettings, without_limit
 from ekiden_gateway.keys import Keyring
 
 PACKAGED_WORKFLOWS = Path(__file__).resolve().parents[4] / "workflows"
@@ -23,6 +23,15 @@ class GatewaySettings(ServiceSettings):
     )
     workflows_dir: Path | None = Field(default=None, description="a folder of workflow folders, beside the packaged")
     api_keys: SecretStr | None = Field(default=None, description="id:secret[:scope,…], comma-separated")
+    client_rate_per_minute: int | None = Field(
+        default=None, ge=1, le=100_000, description="requests of one client that change something, at all gateways"
+    )
+    client_sessions: int | None = Field(
+        default=None, ge=1, le=100_000, description="sessions of one client that are under way or wait"
+    )
+    admission_tasks: int | None = Field(
+        default=None, ge=1, description="no session begins while so many tasks of a provider are queued"
+    )
     auth: Literal["on", "off"] = Field(default="on", validate_default=True)
 
     @property
@@ -35,6 +44,10 @@ class GatewaySettings(ServiceSettings):
         """Each key's secret alone, too."""
         entries = self.api_keys.get_secret_value().split(",") if self.api_keys else []
         return super().secrets | {entry.split(":")[1] for entry in entries if ":" in entry}
+
+    _unlimited = field_validator("client_rate_per_minute", "client_sessions", "admission_tasks", mode="before")(
+        without_limit
+    )
 
     @field_validator("workflows_dir")
     @classmethod

@@ -41,6 +41,8 @@ class Surroundings:
         self.queues = keep(self._queues, KEPT_SECONDS)
         self.held = keep(providers.held, KEPT_SECONDS)
         """Why calls to a provider are held back. Raises Unreachable."""
+        self.depths = keep(tasks.outstanding, KEPT_SECONDS)
+        """Queued and leased tasks by provider. Raises Unreachable."""
         self.medians = keep(self._medians, MEDIANS_KEPT_SECONDS)
         """How long calls take. Raises Unreachable."""
 

@@ -20,12 +20,12 @@ from ekiden_gateway.models.wire import EXAMPLE_SESSION, Asked
 MOST_ITEMS = 20
 
 
-def _whole(number: object) -> object:
+def whole(number: object) -> object:
     """JSON does not tell 2.0 from 2."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(whole)]
 Usd = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False, description="USD, to the millionth")]
 Word = Annotated[str, StringConstraints(max_length=100)]
 Wish = Annotated[str, StringConstraints(max_length=100_000)]

@@ -10,7 +10,7 @@ from ekiden.domain.messages import Cancel, Continue, Pause, Resume, Start
 from ekiden.domain.session import Session
 from ekiden_gateway import commands, intake, items
 from ekiden_gateway.access import IdempotencyKey, Located, UsedParts
-from ekiden_gateway.documented import COMMAND, Responses, documented
+from ekiden_gateway.documented import BEGINNING, COMMAND, Responses, documented
 from ekiden_gateway.kinds import UNKNOWN_SESSION, UNKNOWN_TASK
 from ekiden_gateway.models.requests import ContinueSession, Nothing
 from ekiden_gateway.models.sessions import CommandAnswer, DryRunAnswer
@@ -25,6 +25,7 @@ DryRun = Annotated[bool, Query(alias="dryRun", description="Only say what it wou
 FORESEEN: Responses = {200: {"model": DryRunAnswer, "description": "With `dryRun`: what it would do"}}
 _PROBLEMS = documented(UNKNOWN_SESSION, *COMMAND)
 _SAID: dict[str, Any] = {"status_code": 202, "response_model": CommandAnswer, "responses": _PROBLEMS}
+_STARTED: dict[str, Any] = _SAID | {"responses": documented(UNKNOWN_SESSION, *COMMAND, *BEGINNING)}
 _WORD: dict[str, Any] = _SAID | {"responses": _PROBLEMS | FORESEEN}
 
 
@@ -48,7 +49,7 @@ class Word:
 Said = Annotated[Word, Depends()]
 
 
-@router.post("/{sessionId}/process-async", operation_id="startSession", **_SAID)
+@router.post("/{sessionId}/process-async", operation_id="startSession", **_STARTED)
 async def process_async(
     session: Located, parts: UsedParts, key: IdempotencyKey, asked: Nothing | None = None
 ) -> CommandAnswer:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, JSONResponse
 
 from ekiden_gateway import asyncapi, reference
+from ekiden_gateway.access import UsedParts
 from ekiden_gateway.documented import responses
 from ekiden_gateway.kinds import KINDS, NOT_FOUND, Kind
 from ekiden_gateway.models.problems import ProblemPage, ProblemPages
@@ -19,9 +20,9 @@ router = APIRouter(tags=["documents"])
 
 
 @router.get("/openapi.json", operation_id="getOpenApi", response_model=dict[str, object])
-async def openapi(request: Request) -> JSONResponse:
-    """This API, for programs (OpenAPI 3.1)."""
-    return JSONResponse(request.app.state.openapi)
+async def openapi(request: Request, parts: UsedParts) -> JSONResponse:
+    """This API, for programs (OpenAPI 3.1). It names keys where they are asked for."""
+    return JSONResponse(request.app.state.openapi(parts.callers.asks))
 
 
 @router.get("/asyncapi.json", operation_id="getAsyncApi", response_model=dict[str, object])
@@ -31,9 +32,9 @@ async def messages() -> JSONResponse:
 
 
 @router.get("/docs", operation_id="readDocumentation", response_class=HTMLResponse)
-async def page(request: Request) -> HTMLResponse:
+async def page(request: Request, parts: UsedParts) -> HTMLResponse:
     """This API, for people."""
-    return HTMLResponse(reference.page(request.app.state.openapi, KINDS.values()))
+    return HTMLResponse(reference.page(request.app.state.openapi(parts.callers.asks), KINDS.values()))
 
 
 @router.get("/problems", operation_id="listProblems", response_model=ProblemPages)

@@ -11,7 +11,7 @@ from ekiden.domain.session import Session
 from ekiden.store.sessions import Idempotency
 from ekiden_gateway import commands, intake, items
 from ekiden_gateway.access import IdempotencyKey, Located, UsedParts, begun
-from ekiden_gateway.documented import COMMAND, Responses, documented, header
+from ekiden_gateway.documented import BEGINNING, COMMAND, Responses, documented, header
 from ekiden_gateway.kinds import UNKNOWN_SESSION, UNKNOWN_TASK
 from ekiden_gateway.models.health import HealthAnswer
 from ekiden_gateway.models.requests import (
@@ -32,7 +32,7 @@ from ekiden_gateway.views.session import BASE, session_url
 
 router = APIRouter(prefix=BASE, tags=["recovery"])
 Answer = CommandAnswer | DryRunAnswer | HealthAnswer
-_RECOVERED: Responses = documented(UNKNOWN_SESSION, UNKNOWN_TASK, *COMMAND) | {
+_RECOVERED: Responses = documented(UNKNOWN_SESSION, UNKNOWN_TASK, *COMMAND, *BEGINNING) | {
     200: {
         "model": DryRunAnswer | HealthAnswer,
         "description": "With `dryRun`: what it would do, nothing was done. For `health_check`: what `GET` says",
