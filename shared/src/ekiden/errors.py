@@ -21,6 +21,7 @@
     ├── Unreachable                a broker or a database that does not answer: wait and try again
     ├── DocumentTooLarge           a session that would outgrow its document
     ├── KeyReused                  an idempotency key that belongs to another request: never again as it is
+    ├── ScheduleInvalid            a cron expression or a time zone that names no times
     └── WorkflowInvalid            a workflow with mistakes, all of them named
 """
 
@@ -139,6 +140,15 @@ class DocumentTooLarge(EkidenError):
 
 class KeyReused(EkidenError):
     """An idempotency key came with another request than the one it belongs to."""
+
+
+class ScheduleInvalid(EkidenError):
+    """What a schedule says names no times: the field, as people write it, and what to write instead."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
 
 
 @dataclass(frozen=True, slots=True)

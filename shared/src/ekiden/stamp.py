@@ -7,7 +7,7 @@ from typing import TypedDict
 from uuid_utils import uuid7
 
 from ekiden.clock import Clock
-from ekiden.domain.ids import SessionId
+from ekiden.domain.ids import ScheduleId, SessionId
 
 
 class StampFields(TypedDict):
@@ -29,3 +29,6 @@ class Stamp:
     def key_id(self) -> str:
         """A new API key's id, made like a session's."""
         return f"key_{uuid7().hex}"
+
+    def schedule_id(self) -> ScheduleId:
+        return ScheduleId(f"sch_{uuid7().hex}")

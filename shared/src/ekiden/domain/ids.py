@@ -7,11 +7,14 @@ from typing import NewType, Self
 
 SessionId = NewType("SessionId", str)
 TaskId = NewType("TaskId", str)
+ScheduleId = NewType("ScheduleId", str)
+RunId = NewType("RunId", str)
 Micros = NewType("Micros", int)
 """Money inside: whole micro-dollars. USD is for the outside only."""
 NOTHING = Micros(0)
 
 SESSION_ID_PATTERN = r"^ses_[0-9a-f]{32}$"
+SCHEDULE_ID_PATTERN = r"^sch_[0-9a-f]{32}$"
 _TASK_ID = re.compile(r"^(ses_[0-9a-f]{32})\.(\d+)([TEI])\.g(\d+)\.(\d+)$")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from ekiden.domain.ids import NOTHING, Micros, Position, SessionId, Step, TaskId
+from ekiden.domain.ids import NOTHING, Micros, Position, ScheduleId, SessionId, Step, TaskId
 
 
 class Status(StrEnum):
@@ -115,6 +115,9 @@ class Session:
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     webhook_url: str | None = None
     parent: SessionId | None = None
+    schedule: ScheduleId | None = None
+    """What began it, and for which moment: `scheduled_at`."""
+    scheduled_at: datetime | None = None
 
     version: int = 0
     status: Status = Status.PENDING
