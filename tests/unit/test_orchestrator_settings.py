@@ -46,3 +46,9 @@ def test_anything_else_is_a_mistake(
     with pytest.raises(SystemExit):
         read_settings(OrchestratorSettings)
     assert "EKIDEN_RETENTION_DAYS" in capsys.readouterr().err
+
+
+def test_the_clock_begins_nothing_unless_the_scheduler_is_turned_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings(OrchestratorSettings).scheduler == "off"
+    monkeypatch.setenv("EKIDEN_SCHEDULER", "on")
+    assert read_settings(OrchestratorSettings).scheduler == "on"

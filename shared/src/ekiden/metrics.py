@@ -44,6 +44,8 @@ ERRORS = tuple(_names(ProviderError))
 OUTCOMES = ("completed", "refused", "held_back", "not_sent", "unusable", "unknown", "failed", "rejected")
 CAUSES = ("due", "retry_due", "forgotten", "freed", "freed_unknown", "not_applied", "task_missing", "stalled")
 
+TICKS = ("fired", "queued", "skipped_overlap", "skipped_budget", "skipped_paused", "missed")
+
 TABLE = Table()
 
 # ── Sessions ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -138,6 +140,24 @@ COST_SAVED = TABLE.counter(
     of=RELAYS,
     means="Money that the search cache saved.",
     act="Falls while searches repeat: `EKIDEN_SEARCH_CACHE_SECONDS` may be too short.",
+)
+
+# ── Schedules ────────────────────────────────────────────────────────────────────────────────────────────────
+
+SCHEDULE_TICKS = TABLE.counter(
+    "schedule_ticks_total",
+    "ticks",
+    of=RELAYS,
+    labels={"outcome": TICKS},
+    means="Ticks of schedules by what became of them; a person's own orders count, too. One that waited counts twice.",
+    act="`missed`: nobody fired in time. `skipped_budget`: the month's money is used up. `GET …/runs` has each.",
+)
+SCHEDULES_LATE = TABLE.gauge(
+    "schedules_late_seconds",
+    "seconds",
+    of=[ORCHESTRATOR],
+    means="For how long the tick that has been due longest has been due; 0 when none is, or no schedule is active.",
+    act="Above a minute: no orchestrator runs with `EKIDEN_SCHEDULER=on`, or all are stuck: see `scheduling_crashed`.",
 )
 
 # ── Providers ────────────────────────────────────────────────────────────────────────────────────────────────

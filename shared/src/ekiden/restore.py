@@ -4,6 +4,8 @@ Everything a session had not finished when the backup was made, and every search
 bought in the meantime. The ledger's open searches become unknown outcomes; the sessions are marked (`Restored`), so
 that the searches they order from here on are created as unknown outcomes, too. Nothing is sent before a person says so.
 
+Schedules are paused: their last ticks may have begun sessions that the backup knows nothing of.
+
 For a database that no service uses: a worker that is up claims what is about to be turned.
 """
 
@@ -17,15 +19,19 @@ from ekiden.domain.ids import NOTHING, Micros, SessionId
 from ekiden.domain.messages import Restored, TaskStatus
 from ekiden.domain.plan import Plan, Provider, StepPlan
 from ekiden.domain.progress import Verdict
+from ekiden.domain.schedule import Schedule
+from ekiden.domain.scheduling import restored
 from ekiden.domain.session import ACTIVE, Session, WaitingReason
 from ekiden.retry import UnknownOutcome
 from ekiden.store.database import Database
 from ekiden.store.restored import RestoredLedger, Unfinished
+from ekiden.store.schedules import ScheduleStore
 from ekiden.store.sessions import SessionStore
 from ekiden.store.workflows import WorkflowStore
 
 _POLICIES = {Provider.GPT: UnknownOutcome.RESEND, Provider.PERPLEXITY: UnknownOutcome.ASK}
 """A plan is compiled with them; what is read of it here, which steps search, is the same under all policies."""
+SCHEDULE_PAUSED = "restored from a backup: look at its runs, then resume it"
 _UNDER_WAY = (WaitingReason.OUTCOME_UNKNOWN, WaitingReason.PAUSED)
 
 
@@ -56,6 +62,7 @@ class Turned:
     sessions: int
     searches: int
     calls: int
+    schedules: int = 0
 
 
 class AfterRestore:
@@ -64,6 +71,7 @@ class AfterRestore:
         self._sessions = SessionStore(database)
         self._ledger = RestoredLedger(database)
         self._workflows = WorkflowStore(database, _POLICIES)
+        self._schedules = ScheduleStore(database)
 
     async def survey(self) -> list[Doubt]:
         """Say, for every session that is not over, what would be or has been turned. Raises as `turn` does."""
@@ -75,13 +83,18 @@ class AfterRestore:
         return doubts + [_leftover(of, tasks) for of, tasks in by_session.items()]
 
     async def turn(self) -> Turned:
-        """Mark the sessions, then turn the ledger; a run that was cut off is made up for by the next.
+        """Pause the schedules, mark the sessions, then turn the ledger; what was cut off the next run makes up for.
 
         Raises Unreachable, and KeyError when a session's workflow is not in the database.
         """
+        paused = sum([await self._pause(schedule) for schedule in await self._schedules.all()])
         ends = await self._ledger.ends_at()
         marked = sum([await self._mark(session_id, ends) for session_id in await self._sessions.not_over()])
-        return Turned(marked, await self._ledger.doubt_searches(), await self._ledger.doubt_calls())
+        return Turned(marked, await self._ledger.doubt_searches(), await self._ledger.doubt_calls(), paused)
+
+    async def _pause(self, schedule: Schedule) -> bool:
+        paused = restored(schedule, self._clock.now(), SCHEDULE_PAUSED)
+        return paused != schedule and await self._schedules.save(schedule, paused) is not None
 
     async def _doubt(self, session_id: SessionId, tasks: Sequence[Unfinished]) -> Doubt:
         session = await self._sessions.load(session_id)

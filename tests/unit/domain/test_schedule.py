@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekiden.domain import schedule as rules
+from ekiden.domain import scheduling as rules
 from ekiden.domain.cron import Cron
 from ekiden.domain.ids import NOTHING, Micros, ScheduleId, SessionId
-from ekiden.domain.schedule import MOST_COUNTED, Outcome, Overlap, Reason, Run, Schedule, Standing, decide
+from ekiden.domain.schedule import Outcome, Overlap, Reason, Run, Schedule, Standing
+from ekiden.domain.scheduling import MOST_COUNTED, decide
 from ekiden.domain.session import Money, Session, Status
 
 NOON = datetime(2031, 5, 1, 12, tzinfo=UTC)

@@ -46,7 +46,12 @@ class Outcome:
         return {
             "database": self.database,
             "dryRun": turned is None,
-            "turned": {"sessions": turned.sessions, "searches": turned.searches, "calls": turned.calls}
+            "turned": {
+                "sessions": turned.sessions,
+                "searches": turned.searches,
+                "calls": turned.calls,
+                "schedules": turned.schedules,
+            }
             if turned
             else None,
             "atRiskUsd": self.at_risk / 1_000_000,
@@ -129,6 +134,8 @@ def lines(outcome: Outcome) -> Iterator[str]:
             f"{_count(turned.sessions, 'session')} marked as restored; {_count(turned.searches, 'search', 'searches')} "
             f"turned into unknown outcomes; {_count(turned.calls, 'GPT call')} left to their policy."
         )
+    if turned is not None and turned.schedules:
+        yield f"{_count(turned.schedules, 'schedule')} paused: what their last ticks began may not be known here."
     yield (
         f"In doubt: {_count(searches, 'search', 'searches')} (at risk {usd(outcome.at_risk)}), and up to {expected} "
         f"that sessions have yet to order (at risk {usd(outcome.expected_at_risk)}). None is sent before you say so."

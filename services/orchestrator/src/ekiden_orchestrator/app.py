@@ -11,12 +11,15 @@ from ekiden.broker.consumer import Ack
 from ekiden.broker.queue_depth import QueueDepth
 from ekiden.broker.topology import ORCHESTRATOR
 from ekiden.crashpoints import reach
+from ekiden.firing import Firing
 from ekiden.messages.envelope import TaskCompleted, TaskFailed
 from ekiden.relay import Relay
 from ekiden.store.dead_letters import DeadLetterStore
 from ekiden.store.drafts import DraftStore
 from ekiden.store.providers import ProviderStates
 from ekiden.store.pruning import PruningStore
+from ekiden.store.schedule_runs import RunStore
+from ekiden.store.schedules import ScheduleStore
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
 from ekiden.store.workflows import WorkflowStore
@@ -26,6 +29,7 @@ from ekiden_orchestrator.gauges import Gauges
 from ekiden_orchestrator.loops import forever
 from ekiden_orchestrator.reconciler import Reconciler
 from ekiden_orchestrator.retention import Retention
+from ekiden_orchestrator.scheduler import Scheduler
 from ekiden_orchestrator.settings import OrchestratorSettings
 from ekiden_orchestrator.sweep import Sweep
 
@@ -50,6 +54,9 @@ class Orchestrator:
         keep = settings.retention
         self._retention = Retention(PruningStore(database), database.clock, keep) if keep is not None else None
         letters = DeadLetterStore(database)
+        schedules = ScheduleStore(database)
+        firing = Firing(schedules, RunStore(database), self._relay, database.clock)
+        self._scheduler = Scheduler(schedules, firing, database.clock, by_the_clock=settings.scheduler == "on")
         self._gauges = Gauges(sessions, tasks, providers, letters, self._queues, database.clock)
         self._backbone.consumer.subscribe(ORCHESTRATOR, _DECODE.validate_json, self._task_ended, prefetch=PREFETCH)
         self._backbone.consumer.collect_dead_letters(DeadLetterKeeper(letters).keep, prefetch=dead_letters.PREFETCH)
@@ -62,6 +69,7 @@ class Orchestrator:
             "repair": self._reconciler.repair,
             "look": self._reconciler.look,
             "sweep": self._sweep.sweep,
+            "schedules": self._scheduler.pass_once,
             "gauges": self._gauges.measure,
         }
         if self._retention is not None:

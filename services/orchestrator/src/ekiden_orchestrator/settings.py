@@ -1,7 +1,7 @@
 """What the orchestrator reads from its environment."""
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,6 +12,7 @@ class OrchestratorSettings(ServiceSettings):
     service: ClassVar[str] = "orchestrator"
 
     retention_days: float | None = Field(default=None, gt=0, description="off keeps everything")
+    scheduler: Literal["on", "off"] = Field(default="off", description="whether the clock may begin sessions")
 
     @property
     def retention(self) -> timedelta | None:

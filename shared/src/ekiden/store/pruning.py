@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ekiden.domain.ids import Micros, SessionId
+from ekiden.domain.ids import Micros, ScheduleId, SessionId
 from ekiden.domain.session import ENDED
 from ekiden.store.database import Database, Document, away
 from ekiden.store.schema import BEGINNING_OF_TIME
 
-_NOTED = {"version": 1, "owner": 1, "createdAt": 1, "finishedAt": 1, "settled": 1}
+_NOTED = {"version": 1, "owner": 1, "createdAt": 1, "finishedAt": 1, "settled": 1, "scheduleId": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A session to prune: as it stood in this version, and what it cost."""
+    """A session to prune: as it stood in this version, what it cost, and what schedule's budget that was."""
 
     id: SessionId
     version: int
@@ -27,6 +27,7 @@ class Ended:
     created_at: datetime
     finished_at: datetime
     spent: Micros
+    schedule: ScheduleId | None = None
 
 
 class PruningStore:
@@ -71,6 +72,7 @@ class PruningStore:
             "spent": ended.spent,
             "prunedAt": now,
             "left": True,
+            **({"scheduleId": ended.schedule} if ended.schedule else {}),
         }
         with away():
             await self._pruned.update_one({"_id": ended.id}, {"$set": noted}, upsert=True)
@@ -120,4 +122,5 @@ def _noted(row: Mapping[str, Any]) -> Ended:
         created_at=row["createdAt"],
         finished_at=row["finishedAt"],
         spent=Micros(row["spent"]),
+        schedule=row.get("scheduleId"),
     )

@@ -15,6 +15,7 @@ FULL_AGAIN_SECONDS = 120
 """A bucket of requests is full after a minute; one that nobody has is full, too."""
 STARTED_SECONDS = 3600
 """Whoever was about to start has long started."""
+RUNS_KEPT_SECONDS = 90 * 86_400
 
 INDEXES: dict[str, list[IndexModel]] = {
     "sessions": [
@@ -39,6 +40,40 @@ INDEXES: dict[str, list[IndexModel]] = {
             partialFilterExpression={"nextRetryAt": {"$gt": BEGINNING_OF_TIME}},
         ),
         IndexModel([("owner", ASCENDING), ("status", ASCENDING), ("version", ASCENDING)], name=COUNTED_BY),
+        IndexModel(
+            [("scheduleId", ASCENDING), ("createdAt", ASCENDING)],
+            name="of_schedule_in_a_month",
+            partialFilterExpression={"scheduleId": {"$gt": ""}},
+        ),
+        IndexModel(
+            [("scheduleId", ASCENDING), ("status", ASCENDING)],
+            name="of_schedule_not_over",
+            partialFilterExpression={"scheduleId": {"$gt": ""}},
+        ),
+    ],
+    "schedules": [
+        IndexModel([("owner", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="list"),
+        IndexModel(
+            [("owner", ASCENDING), ("idempotency.key", ASCENDING)],
+            name="one_schedule_of_an_idempotency_key",
+            unique=True,
+            partialFilterExpression={"idempotency.key": {"$type": "string"}},
+        ),
+        IndexModel([("nextAt", ASCENDING)], name="due", partialFilterExpression={"nextAt": {"$gt": BEGINNING_OF_TIME}}),
+        IndexModel(
+            [("decidedAt", ASCENDING)],
+            name="not_carried_out",
+            partialFilterExpression={"decidedAt": {"$gt": BEGINNING_OF_TIME}},
+        ),
+        IndexModel(
+            [("queuedAt", ASCENDING)],
+            name="with_a_queue",
+            partialFilterExpression={"queuedAt": {"$gt": BEGINNING_OF_TIME}},
+        ),
+    ],
+    "schedule_runs": [
+        IndexModel([("scheduleId", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="list"),
+        IndexModel([("decidedAt", ASCENDING)], name="forget", expireAfterSeconds=RUNS_KEPT_SECONDS),
     ],
     "tasks": [
         IndexModel([("sessionId", ASCENDING), ("createdAt", ASCENDING)], name="of_session"),
@@ -75,6 +110,11 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "pruned": [
         IndexModel([("prunedAt", ASCENDING)], name="interrupted", partialFilterExpression={"left": True}),
+        IndexModel(
+            [("scheduleId", ASCENDING), ("createdAt", ASCENDING)],
+            name="of_schedule_in_a_month",
+            partialFilterExpression={"scheduleId": {"$gt": ""}},
+        ),
     ],
     "api_keys": [
         IndexModel([("digest", ASCENDING)], name="of_secret", unique=True),

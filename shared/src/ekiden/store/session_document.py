@@ -23,6 +23,7 @@ def to_document(session: Session) -> Document:
         "metadata": dict(session.metadata),
         "webhookUrl": session.webhook_url,
         "parent": session.parent,
+        **({"scheduleId": session.schedule, "scheduledAt": session.scheduled_at} if session.schedule else {}),
         "autoAdvance": wishes.auto_advance,
         "pauseAfterPhases": sorted(wishes.pause_after),
         "pauseBefore": sorted(str(position) for position in wishes.pause_before),
@@ -60,6 +61,8 @@ def from_document(document: Mapping[str, Any]) -> Session:
         metadata=document.get("metadata", {}),
         webhook_url=document.get("webhookUrl"),
         parent=document.get("parent"),
+        schedule=document.get("scheduleId"),
+        scheduled_at=document.get("scheduledAt"),
         wishes=Wishes(
             auto_advance=document.get("autoAdvance", True),
             pause_after=frozenset(document.get("pauseAfterPhases", ())),
