@@ -57,6 +57,14 @@ def api_key() -> str:
     return key_id
 
 
+def schedule() -> str:
+    """A new one, so that what is deleted, paused or fired is nobody else's."""
+    session = {"theme": "conformance", **YARD["wish"]}
+    wish = {"name": "conformance", "cron": "0 9 1 1 *", "timeZone": "Asia/Tokyo", "session": session}
+    schedule_id: str = _gateway.post("/api/schedules", json=wish).raise_for_status().json()["scheduleId"]
+    return schedule_id
+
+
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
     if "Idempotency-Key" in case.headers and len(str(case.headers["Idempotency-Key"])) <= 200:
@@ -68,6 +76,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         return
     if "sessionId" in places:
         _locate(case, places)
+    if "scheduleId" in places:
+        places["scheduleId"] = schedule()
     if "letterId" in places:
         places["letterId"] = _dice.choice(YARD["letters"])
     if "keyId" in places:
@@ -116,3 +126,7 @@ def _cursors(kind: str) -> st.SearchStrategy[str]:
 schemathesis.openapi.format("session-cursor", _cursors("ses"))
 schemathesis.openapi.format("dead-letter-cursor", _cursors("dl"))
 schemathesis.openapi.format("key-cursor", _cursors("key"))
+schemathesis.openapi.format("schedule-cursor", _cursors("sch"))
+schemathesis.openapi.format("run-cursor", _cursors("run"))
+schemathesis.openapi.format("cron", st.sampled_from(["* * * * *", "0 9 * * MON-FRI", "30 2 1,L * *", "0 0 29 FEB *"]))
+schemathesis.openapi.format("time-zone", st.sampled_from(["UTC", "Asia/Tokyo", "Europe/Berlin", "America/New_York"]))

@@ -15,6 +15,7 @@ from fastapi.telemetry import TelemetryConfig
 
 from ekiden import tracing
 from ekiden_gateway import problems
+from ekiden_gateway import schedules as following
 from ekiden_gateway.addresses import Addresses
 from ekiden_gateway.middleware import BodyLimit, Head, RequestContext
 from ekiden_gateway.openapi import document
@@ -30,6 +31,8 @@ from ekiden_gateway.routes import (
     keys,
     providers,
     recovery,
+    schedule_runs,
+    schedules,
     sessions,
     tasks,
     workflows,
@@ -49,6 +52,7 @@ _TAGS = [
     {"name": "tasks", "description": "The ledger: what was asked, sent, answered and paid"},
     {"name": "events", "description": "What happened, as a list or live"},
     {"name": "drafts", "description": "What a session gives to its user"},
+    {"name": "schedules", "description": "Sessions that begin by the clock: cron with a time zone, a budget a month"},
     {"name": "workflows", "description": "What sessions can be created with"},
     {"name": "providers", "description": "Whether calls to a provider pass: breaker, cool-down, rate"},
     {"name": "dead letters", "description": "Messages nobody could handle"},
@@ -69,6 +73,8 @@ _MODULES = (
     tasks,
     events,
     drafts,
+    schedules,
+    schedule_runs,
     workflows,
     providers,
     dead_letters,
@@ -82,6 +88,7 @@ ROUTES = [route for module in _MODULES for route in module.router.routes if isin
 def create_app(settings: GatewaySettings) -> FastAPI:
     """Return the application. Raises WorkflowInvalid with the mistakes of all workflow folders."""
     parts = Parts.build(settings)
+    parts.follow = following.follow
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:

@@ -13,6 +13,7 @@ from ekiden.store.sessions import Idempotency
 from ekiden.workflow.definition import Input
 from ekiden.workflow.package import Workflow
 from ekiden_gateway.admission import admit
+from ekiden_gateway.catalogue import DEFAULT
 from ekiden_gateway.kinds import KEY_REUSED
 from ekiden_gateway.models.requests import CreateSession
 from ekiden_gateway.models.sessions import CreatedSession
@@ -22,6 +23,15 @@ from ekiden_gateway.problems import Problem, invalid
 from ekiden_gateway.views import session as views
 
 _INPUTS = ("theme", "expertise", "style", "platform")
+
+
+def workflow_of(parts: Parts, asked: CreateSession) -> Workflow:
+    """The newest version of the workflow asked for. Raises Problem when there is none of that name."""
+    name = asked.workflow or DEFAULT
+    workflow = parts.catalogue.workflows.get(name)
+    if workflow is None:
+        raise invalid("workflow", f"there is no {name!r}; there are {', '.join(sorted(parts.catalogue.workflows))}")
+    return workflow
 
 
 def new_session(parts: Parts, owner: str, asked: CreateSession, workflow: Workflow) -> Session:

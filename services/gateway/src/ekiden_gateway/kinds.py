@@ -87,6 +87,13 @@ UNKNOWN_KEY = Kind(
     "no id.",
     "List the keys; with `revoked=true` also those that open nothing any more.",
 )
+UNKNOWN_SCHEDULE = Kind(
+    "unknown-schedule",
+    404,
+    "There is no such schedule",
+    "No schedule of that id belongs to the caller: it was deleted, or is another key's, or never was.",
+    "List the schedules.",
+)
 NOT_FOUND = Kind(
     "not-found",
     404,
@@ -108,6 +115,14 @@ CONFLICT = Kind(
     "The command makes no sense where the session stands. Nothing was changed. `sessionStatus` and `waitingReason` say "
     "where that is.",
     "Say one of `whatWorks`: each entry has the method and the address, and the likeliest is the first.",
+)
+SCHEDULE_NOT_FIRED = Kind(
+    "schedule-not-fired",
+    409,
+    "The schedule begins nothing now",
+    "A session of it is not over and its overlap policy says to skip, or to queue and one waits already; or what is "
+    "left of its budget for the month is less than one session may cost. Nothing was begun.",
+    "`detail` says which. Wait for the session or cancel it; or raise the budget of the schedule.",
 )
 REQUEST_RUNNING = Kind(
     "request-running",

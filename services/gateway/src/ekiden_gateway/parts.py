@@ -1,7 +1,7 @@
 """What the gateway is made of: built once in `app`, handed to the routes."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from ekiden.broker.liveness import PROBE_SECONDS
 from ekiden.broker.publisher import Publisher
 from ekiden.broker.queue_depth import QueueDepth
 from ekiden.errors import Unreachable
+from ekiden.firing import Firing
 from ekiden.relay import Relay
 from ekiden.stamp import Stamp
 from ekiden.store import readiness
@@ -21,6 +22,8 @@ from ekiden.store.dead_letters import DeadLetterStore
 from ekiden.store.drafts import DraftStore
 from ekiden.store.providers import Breakers, ProviderStates
 from ekiden.store.request_rates import RequestRates
+from ekiden.store.schedule_runs import RunStore
+from ekiden.store.schedules import ScheduleStore
 from ekiden.store.schema import ensure_schema
 from ekiden.store.session_places import SessionPlaces
 from ekiden.store.sessions import SessionStore
@@ -61,8 +64,11 @@ class Parts:
     providers: ProviderStates
     breakers: Breakers
     letters: DeadLetterStore
+    schedules: ScheduleStore
+    runs: RunStore
     workflows: WorkflowStore
     relay: Relay
+    firing: Firing
     catalogue: Catalogue
     keyring: Keyring
     keys: ApiKeyStore
@@ -74,6 +80,8 @@ class Parts:
     turns: Turns = field(default_factory=Turns)
     begun: bool = False
     """Whether schema and workflows are in the database, so that sessions can be created."""
+    follow: Callable[["Parts"], Awaitable[None]] | None = None
+    """What follows the workflows that this gateway has brought, before it begins."""
     _loops: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     @classmethod
@@ -90,6 +98,8 @@ class Parts:
         feeds, counts = Feeds(sessions), Counts(sessions)
         keys = ApiKeyStore(database)
         limits = Limits(settings.client_rate_per_minute, settings.client_sessions)
+        relay = Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies)
+        schedules, runs = ScheduleStore(database), RunStore(database)
         return cls(
             settings=settings,
             database=database,
@@ -105,8 +115,11 @@ class Parts:
             providers=providers,
             breakers=Breakers(database),
             letters=DeadLetterStore(database),
+            schedules=schedules,
+            runs=runs,
             workflows=workflows,
-            relay=Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies),
+            relay=relay,
+            firing=Firing(schedules, runs, relay, database.clock),
             catalogue=catalogue,
             keyring=settings.keyring,
             keys=keys,
@@ -170,6 +183,8 @@ class Parts:
                 if not self.begun:
                     await ensure_schema(self.database)
                     await self.catalogue.save(self.workflows)
+                    if self.follow is not None:
+                        await self.follow(self)
                     self.begun = True
                     log.info("gateway_began", workflows=sorted(self.catalogue.packages))
                 await self.callers.is_open()

@@ -73,6 +73,8 @@ class SessionSummary(Answered):
     current_step: Step | None = Field(examples=["EXECUTE"])
     cost: Cost
     parent: str | None = None
+    schedule_id: str | None = Field(default=None, description="The schedule that began it")
+    scheduled_at: datetime | None = Field(default=None, description="The tick it was begun for")
     failure: Failure | None = None
     next_retry_at: datetime | None = None
     created_at: datetime = Field(examples=[EXAMPLE_TIME])

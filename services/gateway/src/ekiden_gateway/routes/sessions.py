@@ -9,7 +9,6 @@ from ekiden.domain.session import Status
 from ekiden.store.session_document import from_document
 from ekiden_gateway import intake
 from ekiden_gateway.access import IdempotencyKey, Located, Owner, UsedParts, begun
-from ekiden_gateway.catalogue import DEFAULT
 from ekiden_gateway.commands import examine, workflow_of
 from ekiden_gateway.conditional import UNCHANGED, IfNoneMatch, etag, names
 from ekiden_gateway.documented import BEGINNING, documented, with_location
@@ -17,7 +16,6 @@ from ekiden_gateway.kinds import KEY_REUSED, REQUEST_RUNNING, UNKNOWN_SESSION
 from ekiden_gateway.listing import Limit, MetadataFilter, Moment, Wanted, cursor, cursor_parameter, read_cursor
 from ekiden_gateway.models.requests import CreateSession
 from ekiden_gateway.models.sessions import AsyncStatus, CreatedSession, SessionAnswer, SessionPage
-from ekiden_gateway.problems import invalid
 from ekiden_gateway.views import session as views
 from ekiden_gateway.views import status
 from ekiden_gateway.views.session import BASE
@@ -45,11 +43,7 @@ async def create(
     The `Idempotency-Key` is stored in the same write as the session: there is one, and each answer is that of the
     first, also when the session has moved on since.
     """
-    name = asked.workflow or DEFAULT
-    workflow = parts.catalogue.workflows.get(name)
-    if workflow is None:
-        raise invalid("workflow", f"there is no {name!r}; there are {', '.join(sorted(parts.catalogue.workflows))}")
-    session = intake.new_session(parts, owner, asked, workflow)
+    session = intake.new_session(parts, owner, asked, intake.workflow_of(parts, asked))
     known_as = intake.idempotency(key, asked.model_dump(mode="json", exclude_defaults=True))
     created = await intake.store(parts, session, known_as, start=asked.start)
     response.headers["Location"] = created.url

@@ -94,6 +94,8 @@ def _summary(session: Session) -> dict[str, object]:
         "current_step": session.position.step if session.position else None,
         "cost": cost(session.money),
         "parent": session.parent,
+        "schedule_id": session.schedule,
+        "scheduled_at": session.scheduled_at,
         "failure": failure(session.failure),
         "next_retry_at": session.next_retry_at,
         "created_at": session.created_at,
