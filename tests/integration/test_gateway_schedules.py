@@ -116,7 +116,8 @@ async def test_every_answer_says_that_the_scheduler_is_off_until_one_is_at_work(
     await site.look()
     listed = (await site.client.get(SCHEDULES)).json()
     assert listed["scheduler"]["on"] is True
-    assert (await site.get(made, "/preview"))["scheduler"]["on"] is True
+    for rest in ("", "/preview", "/runs"):
+        assert (await site.get(made, rest))["scheduler"]["on"] is True
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ class RunAnswer(RunSummary):
 class RunPage(Answered):
     items: list[RunAnswer]
     next_cursor: str | None = Field(description="Give it as `cursor` for what follows; null at the end")
+    scheduler: SchedulerAnswer
 
 
 class TickAnswer(Answered):

@@ -102,6 +102,7 @@ async def runs(
     return RunPage(
         items=[views.run(row, sessions.get(row["sessionId"])) for row in shown],
         next_cursor=cursor_at(last["at"], last["_id"]) if last else None,
+        scheduler=await scheduler(parts),
     )
 
 
