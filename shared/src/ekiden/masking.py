@@ -16,7 +16,8 @@ SHORTEST_SECRET = 8
 SIMULATED = "simulator"
 """The key of both providers where none is needed."""
 _LOOKS = re.compile(
-    r"""(?:sk-|pplx-|whsec_|ek_)[A-Za-z0-9_-]{8,}"""
+    r"""(?:sk-|pplx-|ek_)[A-Za-z0-9_-]{8,}"""
+    r"""|whsec_[A-Za-z0-9+/=_-]{8,}"""
     r"""|(?<=://)[^\s"'/@]*:[^\s"']+(?=@)"""
     r"""|(?<=bearer\ )[A-Za-z0-9._~+/=-]{8,}"""
     r"""|(?<=authorization:\ basic\ )[A-Za-z0-9+/=]+""",
