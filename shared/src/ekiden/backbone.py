@@ -1,7 +1,7 @@
 """What every consuming service stands on: database, broker, and the loops that run beside its handlers."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -17,6 +17,8 @@ from ekiden.store.schema import ensure_schema
 
 log = structlog.get_logger()
 CLOCK_SECONDS = 30.0
+CANCEL_AGAIN_SECONDS = 6.0
+"""Longer than a loop takes to end what it has under way."""
 Loop = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -54,9 +56,7 @@ class Backbone:
         return wrong + [f"a loop ended: {task.get_coro()}" for task in self._background if task.done()]
 
     async def stop_loops(self) -> None:
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await end(self._background)
 
     async def close(self) -> None:
         await self.stop_loops()
@@ -72,3 +72,12 @@ class Backbone:
                 log.debug("clock_not_synchronised", error=str(error))
             except Exception:
                 log.exception("synchronising_crashed")
+
+
+async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they are done: the database's driver has been seen to swallow a cancellation."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)
