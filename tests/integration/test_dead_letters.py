@@ -28,6 +28,7 @@ from ekiden.metrics import BREAKER_OPEN, DEAD_LETTERS
 from ekiden.stamp import Stamp
 from ekiden.store.database import Database
 from ekiden.store.dead_letters import DeadLetterStore
+from ekiden.store.deliveries import DeliveryStore
 from ekiden.store.providers import Breakers, ProviderStates
 from ekiden.store.schema import ensure_schema
 from ekiden.store.sessions import SessionStore
@@ -356,7 +357,9 @@ async def test_the_gauge_counts_what_is_kept_and_what_is_still_queued(infra: Inf
             await channel.default_exchange.publish(Message(b"", delivery_mode=2), topology.DEAD_LETTERS)
 
         states = ProviderStates(database)
-        await Gauges(SessionStore(database), TaskStore(database), states, store, queues, database.clock).measure()
+        await Gauges(
+            SessionStore(database), TaskStore(database), states, store, DeliveryStore(database), queues, database.clock
+        ).measure()
 
         assert DEAD_LETTERS._value.get() == 4
         await (await channel.get_queue(topology.DEAD_LETTERS)).purge()
@@ -371,7 +374,15 @@ async def test_an_open_breaker_is_measured_though_no_worker_runs(infra: Infra) -
     await queues.connect()
     async with empty_queues(infra):
         states, letters = ProviderStates(database), DeadLetterStore(database)
-        gauges = Gauges(SessionStore(database), TaskStore(database), states, letters, queues, database.clock)
+        gauges = Gauges(
+            SessionStore(database),
+            TaskStore(database),
+            states,
+            letters,
+            DeliveryStore(database),
+            queues,
+            database.clock,
+        )
         await Breakers(database).open(Provider.PERPLEXITY, "a test")
         await gauges.measure()
         assert gauge._value.get() == 1

@@ -17,6 +17,7 @@ from ekiden.domain.session import Money, Session, Status, WaitingReason
 from ekiden.errors import Unreachable
 from ekiden.store.database import Database
 from ekiden.store.dead_letters import DeadLetterStore
+from ekiden.store.deliveries import DeliveryStore
 from ekiden.store.providers import ProviderStates
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
@@ -38,7 +39,9 @@ async def test_the_longest_wait_is_told_for_each_reason(infra: Infra, database: 
     await queues.connect()
     states, letters = ProviderStates(database), DeadLetterStore(database)
 
-    await Gauges(sessions, TaskStore(database), states, letters, queues, database.clock).measure()
+    await Gauges(
+        sessions, TaskStore(database), states, letters, DeliveryStore(database), queues, database.clock
+    ).measure()
     await queues.close()
 
     assert measured("sessions_waiting", reason="budget") == 2

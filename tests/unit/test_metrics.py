@@ -33,10 +33,11 @@ PROMISED = {
     "sessions_stalled": ORCHESTRATOR,
     "dead_letters": ORCHESTRATOR,
     "provider_breaker_open": ORCHESTRATOR | WORKERS,
+    "webhook_deliveries_total": ORCHESTRATOR,
     "http_requests_total": GATEWAY,
     "http_request_duration_seconds": GATEWAY,
 }
-"""INTERFACE's names, and who exports them. `webhook_deliveries_total` comes with webhooks."""
+"""INTERFACE's names, and who exports them."""
 
 
 def samples(service: str) -> dict[str, int]:

@@ -34,6 +34,7 @@ ERROR: Mapping[str, str] = {
     "session_not_reconciled": "A bug while one session was repaired; it holds up no other.",
     "session_stalled": "A session stood still and waited for nothing: a bug of ours. It was resumed; `cause` says why.",
     "synchronising_crashed": "A bug while the database was asked for its time.",
+    "webhooks_crashed": "A bug in what sends webhooks' deliveries; it is sent again when its claim runs out.",
     "work_crashed": "A bug in a worker behind a call; the task's lease runs out and recovers it.",
 }
 
@@ -65,6 +66,9 @@ WARNING: Mapping[str, str] = {
     "schedule_ticks_missed": "Nobody looked while ticks were due; they are older than the catch-up window.",
     "sending_postponed": "What follows from a saved decision could not be sent; the reconciler does it.",
     "start_postponed": "Broker or database did not answer at the start; it is tried again twice a second.",
+    "webhook_delivery_failed": "The last attempt to deliver has failed; its owner may replay it.",
+    "webhook_disabled": "Nothing is sent to a webhook any more, and why; its owner may enable it again.",
+    "webhooks_postponed": "The database did not take how a delivery ended; it is sent again when its claim runs out.",
 }
 
 INFO: Mapping[str, str] = {

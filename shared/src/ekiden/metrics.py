@@ -331,6 +331,24 @@ FASTSTREAM = CollectorRegistry()
 for _collector in (MESSAGES_IN_PROCESS, MESSAGES_PROCESSED, MESSAGE_SECONDS):
     FASTSTREAM.register(_collector)
 
+# ── Webhooks ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+WEBHOOK_DELIVERIES = TABLE.counter(
+    "webhook_deliveries_total",
+    "attempts",
+    of=[ORCHESTRATOR],
+    labels={"outcome": ("delivered", "retried", "failed", "disabled")},
+    means="Attempts to deliver, by what followed; `failed` was the last one, `disabled` found its webhook disabled.",
+    act="`failed` rises: a receiver is down for days. `GET /api/webhooks/{id}/deliveries` says why; replay them later.",
+)
+WEBHOOK_OVERDUE_SECONDS = TABLE.gauge(
+    "webhook_overdue_seconds",
+    "seconds",
+    of=[ORCHESTRATOR],
+    means="For how long the delivery that has waited longest behind its time has waited; 0 when none does.",
+    act="Minutes: a slow receiver has more than four attempts at once can take, or no orchestrator sends.",
+)
+
 # ── Broker, database, HTTP ───────────────────────────────────────────────────────────────────────────────────
 
 UNREACHABLE = TABLE.counter(

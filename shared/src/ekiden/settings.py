@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ekiden.domain.plan import Provider
 from ekiden.masking import passwords_in
 from ekiden.retry import UnknownOutcome
+from ekiden.webhooks.guard import Allowed
 from ekiden.workflow.package import Policies
 
 _NAMES = """
@@ -27,6 +28,7 @@ _NAMES = """
     GPT_CONCURRENCY PERPLEXITY_CONCURRENCY GPT_RATE_PER_MINUTE PERPLEXITY_RATE_PER_MINUTE
     CLIENT_RATE_PER_MINUTE CLIENT_SESSIONS ADMISSION_TASKS
     SESSION_BUDGET_USD API_KEY API_KEYS AUTH SCHEDULER WORKFLOWS_DIR LOG_LEVEL LOG_FORMAT
+    WEBHOOK_ALLOW
     CRASH_FILE RETENTION_DAYS GRACE_SECONDS METRICS_TARGETS PROMETHEUS_PORT PROMETHEUS_URL GRAFANA_PORT RABBITMQ_UI_PORT
 """
 KNOWN = frozenset(f"EKIDEN_{name}" for name in _NAMES.split())
@@ -78,6 +80,22 @@ class WorkerSettings(ServiceSettings):
     rate_per_minute: float | None = Field(default=None, gt=0, description="calls a minute of all workers together")
 
     _unlimited = field_validator("rate_per_minute", mode="before")(without_limit)
+
+
+class WebhookSettings(ServiceSettings):
+    """What those read who take an address for webhooks, and who send there."""
+
+    webhook_allow: str = Field(default="", description="hosts, addresses, networks that need not be public; http too")
+
+    @property
+    def webhooks_allowed(self) -> Allowed:
+        return Allowed.read(self.webhook_allow)
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _can_be_read(cls, value: str) -> str:
+        Allowed.read(value)
+        return value
 
 
 S = TypeVar("S", bound=ServiceSettings)

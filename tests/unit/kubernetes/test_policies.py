@@ -105,10 +105,10 @@ def test_a_laptops_workers_reach_the_simulator_and_nothing_outside() -> None:
 
 def production() -> set[Way]:
     metrics = {"gateway": 8000, "rabbitmq": 15692} | dict.fromkeys(set(SERVICES) - {"gateway"}, 9000)
-    providers = [one.name for one in OTHERS if one.name.startswith("provider")]
+    providers = [one.name for one in OTHERS if one.name.startswith("provider")]  # and receivers of webhooks
     return EVERYWHERE | {
         *(("prometheus", name, port) for name, port in metrics.items()),
-        *((worker, provider, 443) for worker in WORKERS for provider in providers),
+        *((worker, provider, 443) for worker in (*WORKERS, "orchestrator") for provider in providers),
     }
 
 

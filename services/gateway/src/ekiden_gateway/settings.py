@@ -6,14 +6,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from ekiden.settings import ServiceSettings, without_limit
+from ekiden.settings import WebhookSettings, without_limit
 from ekiden_gateway.keys import Keyring
 
 PACKAGED_WORKFLOWS = Path(__file__).resolve().parents[4] / "workflows"
 """The repository's own; an image that has them elsewhere names the place with EKIDEN_WORKFLOWS_DIR."""
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(WebhookSettings):
     service: ClassVar[str] = "gateway"
 
     gateway_host: str = "127.0.0.1"

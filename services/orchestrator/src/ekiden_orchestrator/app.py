@@ -15,6 +15,7 @@ from ekiden.firing import Firing
 from ekiden.messages.envelope import TaskCompleted, TaskFailed
 from ekiden.relay import Relay
 from ekiden.store.dead_letters import DeadLetterStore
+from ekiden.store.deliveries import DeliveryStore
 from ekiden.store.drafts import DraftStore
 from ekiden.store.providers import ProviderStates
 from ekiden.store.pruning import PruningStore
@@ -22,7 +23,9 @@ from ekiden.store.schedule_runs import RunStore
 from ekiden.store.schedules import ScheduleStore
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
+from ekiden.store.webhooks import WebhookStore
 from ekiden.store.workflows import WorkflowStore
+from ekiden.webhooks.transport import CheckedTransport, Resolver, WebhookClient
 from ekiden_orchestrator import dead_letters
 from ekiden_orchestrator.dead_letters import DeadLetterKeeper
 from ekiden_orchestrator.gauges import Gauges
@@ -32,6 +35,8 @@ from ekiden_orchestrator.retention import Retention
 from ekiden_orchestrator.scheduler import Scheduler
 from ekiden_orchestrator.settings import OrchestratorSettings
 from ekiden_orchestrator.sweep import Sweep
+from ekiden_orchestrator.webhook_feed import WebhookFeed
+from ekiden_orchestrator.webhook_sender import WebhookSender
 
 PREFETCH = 64
 TaskEnded = TaskCompleted | TaskFailed
@@ -57,7 +62,13 @@ class Orchestrator:
         schedules = ScheduleStore(database)
         firing = Firing(schedules, RunStore(database), self._relay, database.clock)
         self._scheduler = Scheduler(schedules, firing, database.clock, by_the_clock=settings.scheduler == "on")
-        self._gauges = Gauges(sessions, tasks, providers, letters, self._queues, database.clock)
+        webhooks, deliveries = WebhookStore(database), DeliveryStore(database)
+        self._gauges = Gauges(sessions, tasks, providers, letters, deliveries, self._queues, database.clock)
+        self._feed = WebhookFeed(sessions, webhooks, deliveries, database.clock)
+        self._resolver = Resolver()
+        transport = CheckedTransport(settings.webhooks_allowed, self._resolver)
+        self._receivers = WebhookClient(transport, database.clock)
+        self._sender = WebhookSender(webhooks, deliveries, self._receivers, database.clock)
         self._backbone.consumer.subscribe(ORCHESTRATOR, _DECODE.validate_json, self._task_ended, prefetch=PREFETCH)
         self._backbone.consumer.collect_dead_letters(DeadLetterKeeper(letters).keep, prefetch=dead_letters.PREFETCH)
 
@@ -71,6 +82,8 @@ class Orchestrator:
             "sweep": self._sweep.sweep,
             "schedules": self._scheduler.pass_once,
             "gauges": self._gauges.measure,
+            "webhook feed": self._feed.pass_once,
+            "webhook sender": self._sender.pass_once,
         }
         if self._retention is not None:
             loops["retention"] = self._retention.prune
@@ -82,6 +95,9 @@ class Orchestrator:
     async def stop(self) -> None:
         await self._backbone.consumer.stop()
         await self._backbone.stop_loops()
+        await self._sender.stop()
+        await self._receivers.close()
+        self._resolver.close()
         await self._queues.close()
         await self._backbone.close()
 

@@ -13,8 +13,10 @@ from ekiden.metrics import (
     SESSIONS_WAITING,
     SESSIONS_WAITING_LONGEST,
     TASKS_OUTSTANDING,
+    WEBHOOK_OVERDUE_SECONDS,
 )
 from ekiden.store.dead_letters import DeadLetterStore
+from ekiden.store.deliveries import DeliveryStore
 from ekiden.store.providers import ProviderStates
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
@@ -28,6 +30,7 @@ class Gauges:
     tasks: TaskStore
     providers: ProviderStates
     letters: DeadLetterStore
+    deliveries: DeliveryStore
     queues: QueueDepth
     clock: Clock
 
@@ -45,6 +48,8 @@ class Gauges:
             SESSIONS_WAITING_LONGEST.labels(reason=reason).set(max(0.0, (now - since).total_seconds()))
         for provider, state in (await self.providers.all()).items():
             BREAKER_OPEN.labels(provider=provider).set(0 if state.breaker is None else 1)
+        due = await self.deliveries.overdue_since()
+        WEBHOOK_OVERDUE_SECONDS.set(max(0.0, (now - due).total_seconds()) if due else 0.0)
         queued = (await self.queues.depth(DEAD_LETTER_QUEUE)).ready  # those no orchestrator has taken yet
         DEAD_LETTERS.set(queued + await self.letters.count())
         return MEASURE_SECONDS

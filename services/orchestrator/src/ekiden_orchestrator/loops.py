@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
 
 import structlog
 
@@ -13,9 +12,10 @@ AGAIN_SECONDS = 2.0
 """The pause after a time that came to nothing."""
 
 
-async def forever(name: str, do: Callable[[], Awaitable[float]]) -> NoReturn:
+async def forever(name: str, do: Callable[[], Awaitable[float]]) -> None:
     """Do it again and again, each time after the pause that it answers, in seconds."""
-    while True:
+    own = asyncio.current_task()
+    while own is None or not own.cancelling():  # the database's driver swallows some cancellations
         pause = AGAIN_SECONDS
         try:
             pause = await do()

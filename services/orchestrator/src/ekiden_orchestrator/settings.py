@@ -5,10 +5,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from ekiden.settings import ServiceSettings
+from ekiden.settings import WebhookSettings
 
 
-class OrchestratorSettings(ServiceSettings):
+class OrchestratorSettings(WebhookSettings):
     service: ClassVar[str] = "orchestrator"
 
     retention_days: float | None = Field(default=None, gt=0, description="off keeps everything")

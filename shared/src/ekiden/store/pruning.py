@@ -38,7 +38,7 @@ class PruningStore:
         self._pruned = database.journaled("pruned")
         self._letters = database.journaled("dead_letters")
         self._left_of_session = {
-            "sessionId": [database.journaled("tasks"), self._letters],
+            "sessionId": [database.journaled("tasks"), self._letters, database.journaled("deliveries")],
             "session": [database.journaled("drafts")],
         }
 
@@ -93,7 +93,7 @@ class PruningStore:
             await self._pruned.delete_one({"_id": ended.id, "version": ended.version})
 
     async def remove_what_is_left(self, ended: Ended) -> None:
-        """Delete tasks, drafts and dead letters of a session that is gone, then unmark its note. Raises Unreachable."""
+        """Delete all that a session which is gone has left, then unmark its note. Raises Unreachable."""
         with away():
             for field, collections in self._left_of_session.items():
                 for collection in collections:

@@ -134,6 +134,26 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "request_rates": [IndexModel([("at", ASCENDING)], name="forget_full", expireAfterSeconds=FULL_AGAIN_SECONDS)],
     "session_places": [IndexModel([("at", ASCENDING)], name="forget_started", expireAfterSeconds=STARTED_SECONDS)],
+    "webhooks": [
+        IndexModel([("owner", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="list"),
+        IndexModel([("owner", ASCENDING)], name="hears_of_all", partialFilterExpression={"sessionOnly": False}),
+        IndexModel(
+            [("owner", ASCENDING), ("idempotency.key", ASCENDING)],
+            name="one_webhook_of_an_idempotency_key",
+            unique=True,
+            partialFilterExpression={"idempotency.key": {"$type": "string"}},
+        ),
+    ],
+    "deliveries": [
+        IndexModel([("webhook", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="log"),
+        IndexModel(
+            [("dueAt", ASCENDING), ("host", ASCENDING), ("owner", ASCENDING)],
+            name="send_when_due",
+            partialFilterExpression={"dueAt": {"$gt": BEGINNING_OF_TIME}},
+        ),
+        IndexModel([("sessionId", ASCENDING)], name="of_session", sparse=True),
+        IndexModel([("forgetAt", ASCENDING)], name="forget_pings", expireAfterSeconds=0, sparse=True),
+    ],
     "drafts": [IndexModel([("session", ASCENDING), ("conceptNumber", ASCENDING)], name="of_session")],
 }
 

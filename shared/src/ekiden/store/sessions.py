@@ -213,6 +213,20 @@ class SessionStore:
         async for session in self._stream({"movedAt": {"$gte": start, "$lt": end}}):
             yield session
 
+    async def told_between(
+        self, start: datetime, end: datetime, owners: Sequence[str], since: datetime
+    ) -> AsyncIterator[Document]:
+        """Of sessions that moved in a span and that somebody hears of: owner, webhookUrl, and the history from `since`.
+
+        Somebody hears of those of the owners, and of those that name an address.
+        """
+        heard = {"$or": [{"webhookUrl": {"$type": "string"}}, {"owner": {"$in": list(owners)}}]}
+        news = {"$filter": {"input": "$history", "as": "entry", "cond": {"$gte": ["$$entry.at", since]}}}
+        query = {"movedAt": {"$gte": start, "$lt": end}, **heard}
+        with away():
+            async for document in self._sessions.find(query, {"owner": 1, "webhookUrl": 1, "history": news}):
+                yield document
+
     async def moving(self) -> list[SessionId]:
         """All sessions that are under way or wait, and those that ended with money still reserved."""
         held = {"reserved.task": {"$exists": True}}
