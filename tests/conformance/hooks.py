@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from ekiden_gateway.listing import cursor_at
 from ekiden_gateway.views.session import BASE
+from ekiden_gateway.views.webhooks import BASE as WEBHOOKS
 
 YARD: dict[str, Any] = json.loads(Path(os.environ["CONFORMANCE_YARD"]).read_text())
 TALLY: Counter[str] = Counter()
@@ -35,6 +36,8 @@ ROADS: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 """How to come to a state that no worker is needed for: what to create, and what to say then."""
 
+KEPT_WEBHOOKS = 20
+_webhooks: list[str] = []
 _dice = random.Random(0)
 _gateway = httpx.Client(base_url=YARD["url"], headers={"X-API-Key": YARD["key"]}, timeout=60, trust_env=False)
 
@@ -78,6 +81,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         _locate(case, places)
     if "scheduleId" in places:
         places["scheduleId"] = schedule()
+    if "webhookId" in places:
+        _tell(case, places)
     if "letterId" in places:
         places["letterId"] = _dice.choice(YARD["letters"])
     if "keyId" in places:
@@ -102,6 +107,15 @@ def _locate(case: schemathesis.Case[Any], places: Any) -> None:
         case.body["taskId"] = first_task
 
 
+def _tell(case: schemathesis.Case[Any], places: Any) -> None:
+    """A webhook of its own for each call: another may have been deleted, or disabled."""
+    places["webhookId"] = _gateway.post(WEBHOOKS, json={"url": "https://example.com/hook"}).json()["id"]
+    _webhooks.append(places["webhookId"])
+    if "deliveryId" in places:
+        ping = _gateway.post(f"{WEBHOOKS}/{places['webhookId']}/test")
+        places["deliveryId"] = ping.raise_for_status().json()["id"]
+
+
 @schemathesis.hook
 def after_call(
     context: schemathesis.HookContext, case: schemathesis.Case[Any], response: schemathesis.Response
@@ -109,6 +123,10 @@ def after_call(
     operation = case.operation.definition.raw.get("operationId", case.operation.label)
     if operation == "openBreaker" and response.status_code == 200:
         _gateway.post(f"/api/providers/{case.path_parameters['provider']}/close").raise_for_status()
+    if operation == "createWebhook" and response.status_code == 201:
+        _webhooks.append(json.loads(response.content)["id"])
+    while len(_webhooks) > KEPT_WEBHOOKS:  # an owner has no more than a hundred
+        _gateway.delete(f"{WEBHOOKS}/{_webhooks.pop(0)}")
     asked = str(response.request.method).lower() == case.operation.method
     TALLY[f"{operation} {response.status_code if asked else 'another method'}"] += 1
 
@@ -130,3 +148,5 @@ schemathesis.openapi.format("schedule-cursor", _cursors("sch"))
 schemathesis.openapi.format("run-cursor", _cursors("run"))
 schemathesis.openapi.format("cron", st.sampled_from(["* * * * *", "0 9 * * MON-FRI", "30 2 1,L * *", "0 0 29 FEB *"]))
 schemathesis.openapi.format("time-zone", st.sampled_from(["UTC", "Asia/Tokyo", "Europe/Berlin", "America/New_York"]))
+schemathesis.openapi.format("webhook-cursor", _cursors("whk"))
+schemathesis.openapi.format("delivery-cursor", _cursors("msg"))

@@ -35,6 +35,8 @@ from ekiden_gateway.routes import (
     schedules,
     sessions,
     tasks,
+    webhook_deliveries,
+    webhooks,
     workflows,
 )
 from ekiden_gateway.settings import GatewaySettings
@@ -57,6 +59,7 @@ _TAGS = [
     {"name": "providers", "description": "Whether calls to a provider pass: breaker, cool-down, rate"},
     {"name": "dead letters", "description": "Messages nobody could handle"},
     {"name": "keys", "description": "API keys: make, list, limit, revoke"},
+    {"name": "webhooks", "description": "Who is told what happens, how each telling went, and telling it again"},
     {"name": "documents", "description": "What there is to know about the API"},
     {"name": "service", "description": "For probes and dashboards"},
 ]
@@ -79,6 +82,8 @@ _MODULES = (
     providers,
     dead_letters,
     keys,
+    webhooks,
+    webhook_deliveries,
     health,
     documents,
 )

@@ -41,9 +41,9 @@ def header(description: str, schema: dict[str, Any], *, required: bool = True) -
     return {"description": description, "required": required, "schema": schema}
 
 
-def with_location(status: int) -> Responses:
+def with_location(status: int, what: str = "session") -> Responses:
     """An answer that says where what it made is."""
-    return {status: {"headers": {"Location": header("The path of the session", {"type": "string"})}}}
+    return {status: {"headers": {"Location": header(f"The path of the {what}", {"type": "string"})}}}
 
 
 _RATE = {

@@ -12,6 +12,7 @@ from ekiden.domain.session import Money, Session, Status, Wishes
 from ekiden.store.sessions import Idempotency
 from ekiden.workflow.definition import Input
 from ekiden.workflow.package import Workflow
+from ekiden_gateway import receivers
 from ekiden_gateway.admission import admit
 from ekiden_gateway.catalogue import DEFAULT
 from ekiden_gateway.kinds import KEY_REUSED
@@ -52,7 +53,7 @@ def new_session(parts: Parts, owner: str, asked: CreateSession, workflow: Workfl
         money=Money(budget=micros(budget)),
         wishes=_wishes(asked, workflow),
         metadata=asked.metadata,
-        webhook_url=asked.webhook_url,
+        webhook_url=receivers.taken(parts, "webhookUrl", asked.webhook_url) if asked.webhook_url else None,
     )
 
 
@@ -90,6 +91,7 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
     session_id = session.id
     if start:
         await admit(parts, session, Start(session.created_at), known_as, stored=False)
+    await receivers.listen(parts, session)
     if await parts.sessions.create(session, known_as):
         if not start:
             return views.created(session)

@@ -94,6 +94,20 @@ UNKNOWN_SCHEDULE = Kind(
     "No schedule of that id belongs to the caller: it was deleted, or is another key's, or never was.",
     "List the schedules.",
 )
+UNKNOWN_WEBHOOK = Kind(
+    "unknown-webhook",
+    404,
+    "There is no such webhook",
+    "No webhook of that id belongs to the caller. Another key's webhook is as unknown as none.",
+    "List the webhooks; that of a session is the `webhookId` of its answer.",
+)
+UNKNOWN_DELIVERY = Kind(
+    "unknown-delivery",
+    404,
+    "The webhook has no such delivery",
+    "The webhook is there, and nothing of that id was or is to be sent to it, or it was pruned with its session.",
+    "List the webhook's deliveries.",
+)
 NOT_FOUND = Kind(
     "not-found",
     404,
@@ -160,6 +174,27 @@ NOT_REPLAYABLE = Kind(
     "The dead letter cannot be replayed",
     "It came from no work queue, only the beginning of its body was kept, or somebody replays it at this moment.",
     "`detail` says which. What a session waits for is sent again by its own `recover`.",
+)
+WEBHOOK_DISABLED = Kind(
+    "webhook-disabled",
+    409,
+    "The webhook is disabled",
+    "Nothing is sent to it: its owner disabled it, its receiver answered 410, or nothing has arrived for days.",
+    '`disabledBecause` says which. Mend the receiver, then enable the webhook: `PATCH` with `{"enabled": true}`.',
+)
+WEBHOOK_OF_SESSIONS = Kind(
+    "webhook-of-sessions",
+    409,
+    "The webhook's address is what its sessions name",
+    "It hears of the sessions that were created with its address as `webhookUrl`, and has no other.",
+    "Name another `webhookUrl` when you create sessions, or make a webhook of your own for all of them.",
+)
+TOO_MANY_WEBHOOKS = Kind(
+    "too-many-webhooks",
+    409,
+    "There are too many webhooks",
+    "One owner can have a hundred, because each makes a delivery of everything that happens. Nothing was stored.",
+    "Delete one that is not needed any more. Those that sessions name are not counted.",
 )
 SESSION_TOO_LARGE = Kind(
     "session-too-large",

@@ -19,6 +19,7 @@ from ekiden.store import readiness
 from ekiden.store.api_keys import ApiKeyStore
 from ekiden.store.database import Database
 from ekiden.store.dead_letters import DeadLetterStore
+from ekiden.store.deliveries import DeliveryStore
 from ekiden.store.drafts import DraftStore
 from ekiden.store.providers import Breakers, ProviderStates
 from ekiden.store.request_rates import RequestRates
@@ -28,6 +29,7 @@ from ekiden.store.schema import ensure_schema
 from ekiden.store.session_places import SessionPlaces
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
+from ekiden.store.webhooks import WebhookStore
 from ekiden.store.workflows import WorkflowStore
 from ekiden_gateway.callers import Callers, Limits
 from ekiden_gateway.catalogue import Catalogue
@@ -66,6 +68,8 @@ class Parts:
     letters: DeadLetterStore
     schedules: ScheduleStore
     runs: RunStore
+    webhooks: WebhookStore
+    deliveries: DeliveryStore
     workflows: WorkflowStore
     relay: Relay
     firing: Firing
@@ -117,6 +121,8 @@ class Parts:
             letters=DeadLetterStore(database),
             schedules=schedules,
             runs=runs,
+            webhooks=WebhookStore(database),
+            deliveries=DeliveryStore(database),
             workflows=workflows,
             relay=relay,
             firing=Firing(schedules, runs, relay, database.clock),

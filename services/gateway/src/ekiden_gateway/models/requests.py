@@ -14,6 +14,8 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
+from ekiden.webhooks.events import EventKind
+from ekiden.webhooks.guard import LONGEST_URL, PUBLIC, WRITTEN
 from ekiden_gateway.models.parts import DraftStatus
 from ekiden_gateway.models.wire import EXAMPLE_SESSION, Asked
 
@@ -56,14 +58,13 @@ Metadata = Annotated[
         }
     ),
 ]
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_HOST = rf"(({_LABEL}\.){{0,9}}[A-Za-z]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?|({_OCTET}\.){{3}}{_OCTET})"
 WebhookUrl = Annotated[
     str,
-    StringConstraints(pattern=rf"^https?://{_HOST}(:[1-9][0-9]{{0,3}}|:[1-5][0-9]{{4}})?(/[!-~]*)?$", max_length=2000),
+    StringConstraints(pattern=WRITTEN, max_length=LONGEST_URL),
     AfterValidator(lambda url: str(HttpUrl(url))),
+    WithJsonSchema({"type": "string", "maxLength": LONGEST_URL, "pattern": PUBLIC}),
 ]
+"""What can be one. Whether this gateway takes it, its settings say; the schema tells what every gateway takes."""
 TaskId = Annotated[str, StringConstraints(pattern=r"^ses_[0-9a-f]{32}\.[0-9]{1,4}[TEI]\.g[0-9]{1,6}\.[0-9]{1,4}$")]
 
 
@@ -105,7 +106,9 @@ class CreateSession(Asked):
     pause_after_phases: list[Whole] = Field(default_factory=list[int], max_length=100)
     pause_before: list[Word] = Field(default_factory=list[str], max_length=100, description='Steps, e.g. "1.EXECUTE"')
     budget_usd: Usd | None = None
-    webhook_url: WebhookUrl | None = Field(default=None, description="Stored with the session")
+    webhook_url: WebhookUrl | None = Field(
+        default=None, description="Told what happens to this session: the webhook of all sessions that name it"
+    )
     metadata: Metadata = Field(default_factory=dict[str, str])
     start: bool = Field(default=False, description="Start at once")
 
@@ -229,4 +232,35 @@ class EditDraft(Asked):
     def _something(self) -> "EditDraft":
         if not self.model_fields_set:
             raise ValueError("name at least one of editedContent and status")
+        return self
+
+
+Events = Annotated[
+    list[Annotated[EventKind, Field(strict=False)]],
+    Field(min_length=1, max_length=len(EventKind), description="The kinds it hears of"),
+]
+
+
+class CreateWebhook(Asked):
+    """An address that is told what happens to all of your sessions, from now on."""
+
+    url: WebhookUrl = Field(examples=["https://example.com/ekiden"])
+    events: Events | None = Field(default=None, description="null or left out: all, later ones too")
+
+
+class EditWebhook(Asked):
+    """A change to a webhook. Enabled again it is told of what happens from then on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"minProperties": 1, "examples": [{"events": ["session.completed"]}, {"enabled": False}]}
+    )
+
+    url: WebhookUrl = ""
+    events: Events | None = Field(default=None, description="null: all")
+    enabled: bool = True
+
+    @model_validator(mode="after")
+    def _something(self) -> "EditWebhook":
+        if not self.model_fields_set:
+            raise ValueError("name at least one of url, events and enabled")
         return self

@@ -36,6 +36,7 @@ class CreatedSession(Answered):
                     "budgetUsd": 1.0,
                     "createdAt": EXAMPLE_TIME,
                     "parent": None,
+                    "webhookId": None,
                     "url": f"/api/viral/cot-session/{EXAMPLE_SESSION}",
                 }
             ]
@@ -50,6 +51,7 @@ class CreatedSession(Answered):
     budget_usd: float
     created_at: datetime
     parent: str | None
+    webhook_id: str | None = Field(description="The webhook of `webhookUrl`: its log, and its secret when rotated")
     url: str
 
 
@@ -124,6 +126,7 @@ class SessionAnswer(SessionSummary):
     pause_after_phases: list[int]
     pause_before: list[str]
     webhook_url: str | None
+    webhook_id: str | None
     edited: dict[str, list[object]] = Field(description="Items a person put in place of the planned ones, by step")
     steps: list[StepAnswer]
 

@@ -2,6 +2,7 @@
 
 from ekiden.domain.ids import Position
 from ekiden.domain.session import Failure, Money, Session, Status
+from ekiden.webhooks.endpoint import of_session
 from ekiden_gateway.models import sessions as model
 from ekiden_gateway.models.wire import usd
 
@@ -22,6 +23,7 @@ def created(session: Session) -> model.CreatedSession:
         budget_usd=usd(session.money.budget),
         created_at=session.created_at,
         parent=session.parent,
+        webhook_id=webhook_id(session),
         url=session_url(session.id),
     )
 
@@ -39,6 +41,7 @@ def whole(session: Session) -> model.SessionAnswer:
         "pause_after_phases": sorted(wishes.pause_after),
         "pause_before": sorted(str(position) for position in wishes.pause_before),
         "webhook_url": session.webhook_url,
+        "webhook_id": webhook_id(session),
         "edited": {str(Position.parse(key)): items for key, items in session.edited.items()},
         "steps": _steps(session),
     }
@@ -79,6 +82,10 @@ def failure(found: Failure | None) -> model.Failure | None:
 
 def completed_at(session: Session) -> object:
     return session.finished_at if session.status is Status.COMPLETED else None
+
+
+def webhook_id(session: Session) -> str | None:
+    return of_session(session.owner, session.webhook_url) if session.webhook_url else None
 
 
 def _summary(session: Session) -> dict[str, object]:

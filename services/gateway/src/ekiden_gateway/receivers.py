@@ -1,0 +1,132 @@
+"""Receivers of webhooks: which addresses this gateway takes, and how one becomes a webhook."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from uuid_utils import uuid7
+
+from ekiden.domain.session import Session
+from ekiden.store.sessions import Idempotency
+from ekiden.webhooks.endpoint import MOST_WEBHOOKS, Secret, Webhook, of_session
+from ekiden.webhooks.guard import Forbidden, check
+from ekiden.webhooks.signature import new_secret
+from ekiden_gateway.conditional import etag, must_match
+from ekiden_gateway.kinds import KEY_REUSED, TOO_MANY_WEBHOOKS, UNKNOWN_WEBHOOK, WEBHOOK_OF_SESSIONS
+from ekiden_gateway.models.requests import CreateWebhook, EditWebhook
+from ekiden_gateway.parts import Parts
+from ekiden_gateway.problems import Problem, invalid
+
+BY_ITS_OWNER = "its owner disabled it"
+
+
+def taken(parts: Parts, field: str, url: str) -> str:
+    """An address that may be a webhook's. Raises Problem with the reason; where its name leads, the sender looks."""
+    _host(parts, field, url)
+    return url
+
+
+async def listen(parts: Parts, session: Session) -> None:
+    """See to it that the address a session names is a webhook, before anything happens to the session."""
+    if session.webhook_url is None:
+        return
+    webhook_id, now = of_session(session.owner, session.webhook_url), session.created_at
+    await parts.webhooks.create(
+        Webhook(
+            id=webhook_id,
+            owner=session.owner,
+            url=session.webhook_url,
+            host=str(urlsplit(session.webhook_url).hostname),
+            created_at=now,
+            hears_since=now,
+            secrets=(Secret(new_secret()),),
+            session_only=True,
+        )
+    )
+
+
+async def make(parts: Parts, owner: str, asked: CreateWebhook, known_as: Idempotency | None) -> Webhook:
+    """Store a webhook, or find the one that the same request stored before. Raises Problem."""
+    host = _host(parts, "url", asked.url)
+    if known_as is not None and (found := await _made_before(parts, owner, known_as)):
+        return found
+    if await parts.webhooks.count(owner) >= MOST_WEBHOOKS:
+        raise Problem(TOO_MANY_WEBHOOKS)
+    now = parts.database.clock.now()
+    webhook = Webhook(
+        id=f"whk_{uuid7().hex}",
+        owner=owner,
+        url=asked.url,
+        host=host,
+        created_at=now,
+        hears_since=now,
+        secrets=(Secret(new_secret()),),
+        events=frozenset(asked.events) if asked.events is not None else None,
+    )
+    if await parts.webhooks.create(webhook, known_as):
+        return webhook
+    found = await _made_before(parts, owner, known_as) if known_as else None
+    if found is None:
+        raise RuntimeError("a new webhook's id was taken")
+    return found
+
+
+async def change(parts: Parts, webhook: Webhook, asked: EditWebhook, seen: str | None) -> Webhook:
+    """Do what a person asks to a webhook as it was seen. Raises Problem; what it is already is not written again."""
+    return await write(parts, webhook, lambda found: _changed(parts, found, asked), seen)
+
+
+async def write(
+    parts: Parts, webhook: Webhook, make_change: Callable[[Webhook], Webhook], seen: str | None = None
+) -> Webhook:
+    """Write a change, made anew when somebody else was quicker; `seen` is an `If-Match`. Raises Problem."""
+    while True:
+        must_match(seen, etag(webhook.revision))
+        changed = make_change(webhook)
+        if changed == webhook:
+            return webhook
+        if written := await parts.webhooks.edit(webhook, changed):
+            return written
+        webhook = await known(parts, webhook.owner, webhook.id)
+
+
+async def known(parts: Parts, owner: str, webhook_id: str) -> Webhook:
+    """An owner's webhook. Raises Problem; another's is as unknown as none."""
+    found = await parts.webhooks.load(webhook_id)
+    if found is None or found.owner != owner:
+        raise Problem(UNKNOWN_WEBHOOK, f"There is no webhook {webhook_id}.")
+    return found
+
+
+def _changed(parts: Parts, webhook: Webhook, asked: EditWebhook) -> Webhook:
+    named = asked.model_fields_set
+    now = parts.database.clock.now()
+    if "url" in named and asked.url != webhook.url:
+        if webhook.session_only:
+            raise Problem(WEBHOOK_OF_SESSIONS)
+        webhook = replace(webhook, url=asked.url, host=_host(parts, "url", asked.url), failing_since=None)
+    if "events" in named:
+        webhook = replace(webhook, events=frozenset(asked.events) if asked.events is not None else None)
+    if "enabled" in named and asked.enabled != (webhook.disabled_at is None):
+        if asked.enabled:
+            enabled = replace(webhook, disabled_at=None, disabled_because="")
+            return replace(enabled, failing_since=None, hears_since=now)
+        return replace(webhook, disabled_at=now, disabled_because=BY_ITS_OWNER)
+    return webhook
+
+
+async def _made_before(parts: Parts, owner: str, known_as: Idempotency) -> Webhook | None:
+    found = await parts.webhooks.created_under(owner, known_as.key)
+    if found is None:
+        return None
+    webhook, before = found
+    if before.fingerprint != known_as.fingerprint:
+        raise Problem(KEY_REUSED, f"This Idempotency-Key created {webhook.id} from another request.")
+    return webhook
+
+
+def _host(parts: Parts, field: str, url: str) -> str:
+    try:
+        return check(url, parts.settings.webhooks_allowed)
+    except Forbidden as error:
+        raise invalid(field, str(error)) from error
