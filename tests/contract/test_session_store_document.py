@@ -1,7 +1,7 @@
 """A session as a document: every field written is the field read, and what changed is exactly what is set."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import bson
 from bson.codec_options import CodecOptions
@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ekiden.domain.ids import Micros, Position, SessionId, Step, TaskId
-from ekiden.domain.session import Failure, Money, Session, Status, StepState, WaitingReason, Wishes
+from ekiden.domain.session import (
+    Failure,
+    Gate,
+    GateDefault,
+    GateTimeout,
+    Money,
+    Session,
+    Status,
+    StepState,
+    WaitingReason,
+    Wishes,
+)
 from ekiden.store.session_document import changes, from_document, to_document
 
 _text = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
@@ -46,7 +57,11 @@ _steps = st.builds(
     started_at=_maybe_time,
     finished_at=_maybe_time,
 )
-sessions = st.builds(
+_timeouts = st.builds(
+    GateTimeout, st.integers(1, 10**7).map(lambda seconds: timedelta(seconds=seconds)), st.sampled_from(GateDefault)
+)
+_gates = st.builds(Gate, _times, _maybe_time)
+_any_session = st.builds(
     Session,
     id=st.uuids().map(lambda made: SessionId(f"ses_{made.hex}")),
     owner=_text,
@@ -62,7 +77,11 @@ sessions = st.builds(
         saved=_micros,
     ),
     wishes=st.builds(
-        Wishes, st.booleans(), st.frozensets(st.integers(1, 5), max_size=3), st.frozensets(_position, max_size=3)
+        Wishes,
+        st.booleans(),
+        st.frozensets(st.integers(1, 5), max_size=3),
+        st.frozensets(_position, max_size=3),
+        st.none() | _timeouts,
     ),
     metadata=_strings,
     webhook_url=st.one_of(st.none(), _text),
@@ -73,6 +92,8 @@ sessions = st.builds(
     next_retry_at=_maybe_time,
     retry_count=st.integers(0, 5),
     position=st.one_of(st.none(), _position),
+    gate=_gates,
+    gates_reached=st.integers(0, 9),
     gates_passed=st.frozensets(_text, max_size=3),
     steps=st.dictionaries(_step_key, _steps, max_size=3),
     edited=st.dictionaries(_step_key, st.lists(_json, max_size=3), max_size=2),
@@ -80,6 +101,9 @@ sessions = st.builds(
     started_at=_maybe_time,
     finished_at=_maybe_time,
     moved_at=st.none(),  # the database writes it
+)
+sessions = _any_session.map(
+    lambda made: made if made.waiting_reason is WaitingReason.APPROVAL else replace(made, gate=None)
 )
 OPTIONS: CodecOptions[dict[str, object]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
@@ -121,3 +145,27 @@ def test_a_document_of_another_version_reads_with_defaults() -> None:
     session = from_document(made)
 
     assert (session.status, session.steps, session.money.free, session.wishes.auto_advance) == ("PENDING", {}, 5, True)
+
+
+def test_a_gate_that_an_older_version_came_to_is_one_since_the_session_moved_last() -> None:
+    moved = datetime(2026, 1, 2, tzinfo=UTC)
+    made = {"owner": "me", "workflow": "w", "input": {}, "language": "en", "budget": 5, "version": 3, "movedAt": moved}
+    made |= {"_id": "ses_" + "0" * 32, "status": "WAITING", "waitingReason": "approval", "createdAt": moved}
+
+    assert from_document(made).gate == Gate(moved, None)
+
+
+def test_a_gate_that_an_older_version_left_is_none() -> None:
+    moved = datetime(2026, 1, 2, tzinfo=UTC)
+    made = {
+        "owner": "me",
+        "workflow": "w",
+        "input": {},
+        "language": "en",
+        "budget": 5,
+        "version": 3,
+        "createdAt": moved,
+    }
+    made |= {"_id": "ses_" + "0" * 32, "status": "THINKING", "gate": {"since": moved, "dueAt": moved}}
+
+    assert from_document(made).gate is None

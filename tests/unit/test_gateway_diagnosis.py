@@ -28,7 +28,7 @@ from ekiden.domain.messages import (
 from ekiden.domain.plan import Plan, Provider
 from ekiden.domain.progress import Verdict
 from ekiden.domain.remedies import QueueFact, TaskFact, Verb, needed_budget
-from ekiden.domain.session import Money, Session, Wishes
+from ekiden.domain.session import GateDefault, GateTimeout, Money, Session, Wishes
 from ekiden.retry import UnknownOutcome
 from tests.fakes.workflow import ANSWERS, small_package
 
@@ -38,10 +38,13 @@ POLICIES = {Provider.GPT: UnknownOutcome.RESEND, Provider.PERPLEXITY: UnknownOut
 PLAN: Plan = small_package().compile(POLICIES).plan
 EXECUTE = Position(1, Step.EXECUTE)
 MEDIANS = {Provider.GPT: 2.0, Provider.PERPLEXITY: 70.0}
+THINK = Position(1, Step.THINK)
 
 
-def a_session(*, budget: int = 1_000_000, pause_before: Iterable[Position] = ()) -> Session:
-    wishes = Wishes(pause_before=frozenset(pause_before))
+def a_session(
+    *, budget: int = 1_000_000, pause_before: Iterable[Position] = (), gate_timeout: GateTimeout | None = None
+) -> Session:
+    wishes = Wishes(pause_before=frozenset(pause_before), gate_timeout=gate_timeout)
     return Session(ID, "local", "small@1", {"theme": "t"}, "en", NOW, Money(Micros(budget)), wishes)
 
 
@@ -392,6 +395,20 @@ def test_a_gate_before_a_fan_out_shows_questions_and_price() -> None:
     assert costs is not None
     assert len(costs.tasks) == 3
     assert (costs.now.seconds, costs.to_end.seconds) == (70.0, 76.0)
+
+
+@pytest.mark.parametrize(("then", "word"), [("approve", "it is passed"), ("stop", "it is stopped, which cancels it,")])
+def test_a_gate_that_is_answered_by_itself_says_when_and_how(then: str, word: str) -> None:
+    session = started(pause_before=[THINK], gate_timeout=GateTimeout(timedelta(hours=1), GateDefault(then)))
+    found = examined(session)
+    assert f"Unanswered, {word} at 2026" in found.summary
+    assert found.is_healthy
+
+
+def test_a_gate_that_nobody_answered_when_its_time_was_up_is_an_issue() -> None:
+    session = started(pause_before=[THINK], gate_timeout=GateTimeout(timedelta(hours=1), GateDefault.STOP))
+    assert not diagnose(session, (), PLAN, NOW + timedelta(hours=2)).is_healthy
+    assert "is an orchestrator running?" in diagnose(session, (), PLAN, NOW + timedelta(hours=2)).issues[0]
 
 
 def test_a_small_budget_says_what_is_needed_and_what_is_free() -> None:

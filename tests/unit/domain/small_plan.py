@@ -9,7 +9,7 @@ from ekiden.domain.ids import Micros, Position, SessionId, Step, TaskId
 from ekiden.domain.messages import Look, Message, Outcome, Start, TaskStatus
 from ekiden.domain.plan import Plan, Provider, StepPlan
 from ekiden.domain.progress import Decision
-from ekiden.domain.session import Money, Session, Wishes
+from ekiden.domain.session import GateDefault, GateTimeout, Money, Session, Wishes
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ID = SessionId("ses_" + "0" * 32)
@@ -131,8 +131,9 @@ def told(budget: int = 1_000_000, wishes: Wishes | None = None, min_success: int
     return Story(new_session(budget=budget, wishes=wishes), plan(min_success=min_success)).begun()
 
 
-def gated(*before: Position) -> Wishes:
-    return Wishes(pause_before=frozenset(before))
+def gated(*before: Position, seconds: int | None = None, then: GateDefault = GateDefault.STOP) -> Wishes:
+    timeout = GateTimeout(timedelta(seconds=seconds), then) if seconds is not None else None
+    return Wishes(pause_before=frozenset(before), gate_timeout=timeout)
 
 
 def one_of_three_failed(failure: Outcome, min_success: int = 3) -> Story:

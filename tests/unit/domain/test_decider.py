@@ -10,6 +10,7 @@ from ekiden.domain.ids import Micros, Position, Step
 from ekiden.domain.messages import (
     Cancel,
     Continue,
+    GateDue,
     Look,
     Message,
     Pause,
@@ -296,6 +297,7 @@ MESSAGES: dict[type[Message], Message] = {
     Continue: Continue(AT, budget=Micros(10_000_000)),
     Look: Look(AT, {}),
     RetryDue: RetryDue(AT),
+    GateDue: GateDue(AT),
     Retry: Retry(AT),
     RestartPhase: RestartPhase(AT, 1),
     Resend: Resend(AT, task("1E")),
@@ -326,7 +328,7 @@ def test_every_message_in_every_situation_does_what_the_table_says(here: Situati
 
 
 @pytest.mark.parametrize("here", list(Situation))
-@pytest.mark.parametrize("event", [Look, RetryDue])
+@pytest.mark.parametrize("event", [Look, RetryDue, GateDue])
 def test_an_event_is_never_illegal(here: Situation, event: type[Message]) -> None:
     assert (here, event) in RULES
 

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ekiden.domain.decider import RULES, Situation, decide, situation
+from ekiden.domain.gate import gate_id, stands_at
 from ekiden.domain.ids import Micros, Position, Step, TaskId, TaskName
 from ekiden.domain.messages import (
     FINAL,
     OPEN,
     Cancel,
     Continue,
+    GateDue,
     Look,
     Message,
     Outcome,
@@ -34,7 +36,7 @@ from ekiden.domain.messages import (
 )
 from ekiden.domain.plan import Plan
 from ekiden.domain.progress import Decision, Verdict, orders
-from ekiden.domain.session import Session, Wishes
+from ekiden.domain.session import GateDefault, GateTimeout, Session, Wishes
 from tests.unit.domain.small_plan import (
     AT,
     EXECUTE,
@@ -48,9 +50,10 @@ from tests.unit.domain.small_plan import (
     unknown,
 )
 
-KEEPS_RESULTS = (Start, Continue, Retry, RetryDue, Resend, Restored, Trust)
+KEEPS_RESULTS = (Start, Continue, Retry, RetryDue, GateDue, Resend, Restored, Trust)
 """What a person or a date may say to go on with the same step: none of these may throw an answer away."""
 MOST_MESSAGES_TO_THE_END = 40
+TIMEOUTS = [timedelta(seconds=2), timedelta(seconds=30)]
 
 
 @dataclass
@@ -103,6 +106,12 @@ class World:
         if before.restored_to is not None:
             searches = [order for order in decision.tasks if order.name.position == EXECUTE]
             assert all(order.doubted for order in searches) or self._is_news(before, message), "bought unasked"
+        if isinstance(message, Continue | RestartPhase | Cancel) and message.gate is not None:
+            assert stands_at(before, message.gate, self.plan), "what was said of one gate happened elsewhere"
+        if isinstance(message, GateDue):
+            assert before.gate, "time was up at no gate"
+            assert before.gate.due, "time was up where nobody had asked for it"
+            assert before.gate.due <= message.at, "time was up too early"
         if isinstance(message, KEEPS_RESULTS):
             kept = {task for task in before.waits_for if self._status(task) is TaskStatus.COMPLETED}
             assert kept <= set(after.waits_for), "an answer that was paid for is lost"
@@ -164,6 +173,7 @@ class SessionMachine(RuleBasedStateMachine):
         pause_before=st.sampled_from([(), (), (Position(1, Step.EXECUTE),), (Position(2, Step.THINK),)]),
         pause_after=st.sampled_from([(), (), (1,)]),
         min_success=st.sampled_from([None, None, 0, 1, 4]),
+        timeout=st.none() | st.builds(GateTimeout, st.sampled_from(TIMEOUTS), st.sampled_from(GateDefault)),
         started=st.sampled_from([True, True, True, False]),
     )
     def begin(
@@ -173,11 +183,13 @@ class SessionMachine(RuleBasedStateMachine):
         pause_before: tuple[Position, ...],
         pause_after: tuple[int, ...],
         min_success: int | None,
+        timeout: GateTimeout | None,
         started: bool,
     ) -> None:
-        wishes = Wishes(auto_advance, frozenset(pause_after), frozenset(pause_before))
+        wishes = Wishes(auto_advance, frozenset(pause_after), frozenset(pause_before), timeout)
         self.world = World(plan(min_success=min_success), new_session(budget=budget, wishes=wishes))
         self.snapshots: list[dict[TaskId, Outcome]] = [{}]
+        self.gates_seen: set[str] = set()
         if started:
             self.world.say(Start(self.world.now))
 
@@ -276,6 +288,32 @@ class SessionMachine(RuleBasedStateMachine):
     def go_on(self, items: tuple[object, ...] | None, budget: Micros | None) -> None:
         self.world.say(Continue(self.world.now, items, budget))
 
+    @rule(later=st.sampled_from([0, 0, 5, 60]))
+    def the_time_at_a_gate_may_be_over(self, later: int) -> None:
+        """Also said twice, and where there is no gate."""
+        self.world.now += timedelta(seconds=later)
+        if self.world.say(GateDue(self.world.now)).verdict is Verdict.MOVED:
+            assert self.world.say(GateDue(self.world.now - timedelta(seconds=1))).verdict is Verdict.REPEAT
+
+    @precondition(lambda self: self.gates_seen)
+    @rule(
+        data=st.data(),
+        word=st.sampled_from(["approve", "approve", "edit", "rerun", "stop"]),
+        named=st.sampled_from(["with its number", "with its number", "by its place"]),
+    )
+    def a_gate_is_answered_by_name(self, data: st.DataObject, word: str, named: str) -> None:
+        """One the session stands at, or has long passed, or came to again since."""
+        seen = data.draw(st.sampled_from(sorted(self.gates_seen)))
+        gate = seen if named == "with its number" else seen.partition("@")[0]
+        now = self.world.now
+        match word:
+            case "rerun":
+                self.world.say(RestartPhase(now, 1, gate=gate))
+            case "stop":
+                self.world.say(Cancel(now, gate=gate))
+            case _:
+                self.world.say(Continue(now, ("mine",) if word == "edit" else None, gate=gate))
+
     @precondition(lambda self: situation(self.world.session) in {Situation.RETRY, Situation.FAILED})
     @rule(person=st.booleans())
     def retry(self, person: bool) -> None:
@@ -342,6 +380,16 @@ class SessionMachine(RuleBasedStateMachine):
     def a_wait_has_its_reason_and_only_a_retry_has_a_date(self) -> None:
         session = self.world.session
         assert (session.next_retry_at is not None) == (situation(session) is Situation.RETRY)
+
+    @invariant()
+    def only_who_waits_for_approval_stands_at_a_gate_and_each_time_has_its_own_name(self) -> None:
+        session = self.world.session
+        here = gate_id(session, self.world.plan)
+        assert (session.gate is not None) == (situation(session) is Situation.APPROVAL) == bool(here)
+        if here:
+            assert here.partition("@")[0], "a gate without a name"
+            assert stands_at(session, here, self.world.plan)
+            self.gates_seen.add(here)
 
     def teardown(self) -> None:
         if not hasattr(self, "world"):

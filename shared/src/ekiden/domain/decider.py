@@ -16,11 +16,13 @@ from enum import StrEnum
 from typing import cast
 
 from ekiden.domain.budget import settle
+from ekiden.domain.gate import closed_again, gate_id, gates_before, has_passed, stands_at
 from ekiden.domain.ids import Position, TaskId
 from ekiden.domain.messages import (
     FINAL,
     Cancel,
     Continue,
+    GateDue,
     Look,
     Message,
     Pause,
@@ -41,7 +43,6 @@ from ekiden.domain.progress import (
     Verdict,
     enter,
     finish_step,
-    gates_before,
     in_doubt,
     order_again,
     place,
@@ -49,7 +50,7 @@ from ekiden.domain.progress import (
     stamp,
     wait,
 )
-from ekiden.domain.session import RUNNING, Session, Status, StepState, WaitingReason
+from ekiden.domain.session import RUNNING, GateDefault, Session, Status, StepState, WaitingReason
 
 
 class Situation(StrEnum):
@@ -72,7 +73,7 @@ def decide(session: Session, message: Message, plan: Plan) -> Decision:
     rule = RULES.get((situation(session), type(message)))
     if rule is None:
         return _illegal(session, message)
-    return rule.apply(session, message, plan)
+    return _elsewhere(session, message, plan) or rule.apply(session, message, plan)
 
 
 def situation(session: Session) -> Situation:
@@ -98,12 +99,26 @@ def _repeat(session: Session, message: Message, plan: Plan) -> Decision:
 def _pass_gate(session: Session, message: Continue, plan: Plan) -> Decision:
     position = place(session)
     passed = session.gates_passed | gates_before(session, position, plan)
-    opened = replace(_raise_budget(session, message), gates_passed=passed)
+    opened = replace(_raise_budget(session, message), gates_passed=passed, gate=None)
     if message.input is not None:
         if plan.by_position[position].for_each is None:
             return _illegal(session, message, f"{position} has no list of items that could be edited")
         opened = _edit(opened, position, message.input)
-    return enter(opened, position, message, plan, (Event("GatePassed", position.phase, position.step),))
+    event = Event("GatePassed", position.phase, position.step, gate_id(session, plan))
+    return enter(opened, position, message, plan, (event,))
+
+
+def _gate_due(session: Session, message: GateDue, plan: Plan) -> Decision:
+    """Do what was wished for a gate that nobody answered. Approved, it still buys nothing that passes the budget."""
+    timeout, due, position = session.wishes.gate_timeout, session.gate and session.gate.due, place(session)
+    if timeout is None or due is None or message.at < due:
+        return _repeat(session, message, plan)
+    if timeout.then is GateDefault.APPROVE:
+        decision = _pass_gate(session, Continue(message.at), plan)
+    else:
+        decision = _cancel(session, Cancel(message.at), plan)
+    event = Event("GateTimedOut", position.phase, position.step, timeout.then)
+    return replace(decision, events=(event, *decision.events))
 
 
 def _pass_budget(session: Session, message: Continue, plan: Plan) -> Decision:
@@ -183,10 +198,9 @@ def _restart(session: Session, message: RestartPhase, plan: Plan) -> Decision:
     again = {position.key for position in plan.from_(first)}
     steps = {**session.steps, **{key: _forgotten(session.steps.get(key), message.fresh) for key in again}}
     edited = {**{key: items for key, items in session.edited.items() if not _planned_in(again, key, plan)}, **new_items}
-    gates = frozenset(gate for gate in session.gates_passed if not _gate_from(gate, message.phase))
-    rewound = replace(
-        session, steps=steps, edited=edited, gates_passed=gates, failure=None, retry_count=0, finished_at=None
-    )
+    gates = frozenset(gate for gate in session.gates_passed if not closed_again(gate, message.phase))
+    rewound = replace(session, steps=steps, edited=edited, gates_passed=gates, gate=None)
+    rewound = replace(rewound, failure=None, retry_count=0, finished_at=None)
     event = Event("PhaseRestarted", message.phase, detail="fresh" if message.fresh else "")
     return enter(rewound, first, message, plan, (event,), abandon=session.waits_for)
 
@@ -210,7 +224,9 @@ def _resume(session: Session, message: Resume | Continue, plan: Plan) -> Decisio
 
 
 def _cancel(session: Session, message: Cancel, plan: Plan) -> Decision:
-    ended = replace(session, status=Status.CANCELLED, waiting_reason=None, next_retry_at=None, finished_at=message.at)
+    ended = replace(
+        session, status=Status.CANCELLED, waiting_reason=None, next_retry_at=None, gate=None, finished_at=message.at
+    )
     events = (Event("SessionCancelled"),)
     return Decision(Verdict.MOVED, stamp(ended, message), abandon=session.waits_for, events=events)
 
@@ -294,10 +310,18 @@ def _raise_budget(session: Session, message: Continue) -> Session:
     return replace(session, money=replace(session.money, budget=message.budget))
 
 
-def _gate_from(gate: str, phase: int) -> bool:
-    """Whether a gate lies at or behind the beginning of a phase, so that it closes again when that restarts."""
-    kind, _, place = gate.partition(":")
-    return int(place) >= phase if kind == "after" else Position.parse(place).phase >= phase
+def _elsewhere(session: Session, message: Message, plan: Plan) -> Decision | None:
+    """What was said of one gate never happens to another, nor to a session that has gone on. None: it is the one.
+
+    To pass a gate that was passed already is a repeat, unless it would have edited something.
+    """
+    gate = message.gate if isinstance(message, Continue | RestartPhase | Cancel) else None
+    if gate is None or stands_at(session, gate, plan):
+        return None
+    if message == Continue(message.at, gate=gate) and has_passed(session, gate):
+        return Decision(Verdict.REPEAT, session)
+    here = gate_id(session, plan) or "no gate"
+    return _illegal(session, message, f"it stands at {here}, and the word is about {gate}")
 
 
 def _illegal(session: Session, message: Message, why: str = "") -> Decision:
@@ -347,6 +371,8 @@ RULES: Mapping[tuple[Situation, type[Message]], Rule] = {
     (_S.PAUSED, Continue): _rule(_resume, _S.ACTIVE),
     (_S.RETRY, RetryDue): _AGAIN,
     **{(s, RetryDue): _STAY for s in _S if s is not _S.RETRY},
+    (_S.APPROVAL, GateDue): _rule(_gate_due, *_AHEAD, _S.CANCELLED),
+    **{(s, GateDue): _STAY for s in _S if s is not _S.APPROVAL},
     (_S.RETRY, Retry): _AGAIN,
     (_S.FAILED, Retry): _AGAIN,
     (_S.ACTIVE, Look): _rule(_look, *_FINISHED, _S.UNKNOWN),

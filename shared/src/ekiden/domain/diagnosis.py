@@ -4,7 +4,7 @@ Longer than a module should be, because the sentences of all situations are best
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -16,7 +16,7 @@ from ekiden.domain.messages import OPEN, TaskStatus
 from ekiden.domain.plan import Plan, Provider
 from ekiden.domain.progress import AUTOMATIC_RETRIES
 from ekiden.domain.remedies import Action, Case, QueueFact, TaskFact, Verb, actions, needed_budget
-from ekiden.domain.session import Session
+from ekiden.domain.session import GateDefault, Session
 
 STALLED = timedelta(minutes=2)
 """A session under way that waits for nothing and has not moved for so long is a bug of ours."""
@@ -119,7 +119,19 @@ def _stands_still(case: Case) -> bool:
 
 
 def _approval(case: Case) -> _Finding:
-    position, since = case.session.position, _since(case)
+    finding, gate, timeout = _at_gate(case), case.session.gate, case.session.wishes.gate_timeout
+    if gate is None or gate.due is None or timeout is None:
+        return finding
+    word = "passed" if timeout.then is GateDefault.APPROVE else "stopped, which cancels it,"
+    if case.now - gate.due > OVERDUE:
+        late = f"It was to be {word} at {at(gate.due)} and nobody has done it: is an orchestrator running?"
+        return replace(finding, healthy=False, issues=(late,), advice=("Start an orchestrator.", *finding.advice))
+    return replace(finding, summary=f"{finding.summary} Unanswered, it is {word} at {at(gate.due)}.")
+
+
+def _at_gate(case: Case) -> _Finding:
+    position, gate = case.session.position, case.session.gate
+    since = at(gate.since) if gate else _since(case)
     if position is None or case.plan.by_position[position].for_each is None:
         text = f"Waits for approval before {position} since {since}, as asked."
         return _Finding(True, text, advice=("Continue to go on.",), helps=(Verb.CONTINUE,))

@@ -52,11 +52,15 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """Pass a gate or a wait; `input` replaces the items of the step that waits, `budget` raises the budget."""
+    """Pass a gate or a wait; `input` replaces the items of the step that waits, `budget` raises the budget.
+
+    With `gate` it is about that gate and nothing else.
+    """
 
     at: datetime
     input: tuple[object, ...] | None = None
     budget: Micros | None = None
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,13 @@ class RetryDue:
 
 
 @dataclass(frozen=True, slots=True)
+class GateDue:
+    """The time in which somebody could answer a gate may be over."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """Order the failed tasks of the step again."""
 
@@ -83,12 +94,16 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class RestartPhase:
-    """Order all steps from `phase` on again; `fresh` buys searches anew, `input` replaces the phase's items."""
+    """Order all steps from `phase` on again; `fresh` buys searches anew, `input` replaces the phase's items.
+
+    With `gate` only while the session stands at that gate.
+    """
 
     at: datetime
     phase: int
     input: tuple[object, ...] | None = None
     fresh: bool = False
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +129,10 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
+    """End it; with `gate` only while it stands at that gate."""
+
     at: datetime
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +151,17 @@ class Trust:
 
 
 Message = (
-    Start | Continue | Look | RetryDue | Retry | RestartPhase | Resend | Pause | Resume | Cancel | Restored | Trust
+    Start
+    | Continue
+    | Look
+    | RetryDue
+    | GateDue
+    | Retry
+    | RestartPhase
+    | Resend
+    | Pause
+    | Resume
+    | Cancel
+    | Restored
+    | Trust
 )

@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from ekiden.domain.budget import reserve
+from ekiden.domain.gate import closed_before, gate_id, reached
 from ekiden.domain.ids import Micros, Position, TaskId, TaskName
 from ekiden.domain.messages import Look, Message, Outcome, TaskStatus
 from ekiden.domain.plan import Plan, Provider
@@ -141,10 +142,11 @@ def enter(
 ) -> Decision:
     """Come to a position: stop at its gate, or order its tasks. A fan-out over nothing is finished at once."""
     here = replace(session, position=position)
-    if gates_before(session, position, plan) - session.gates_passed:
+    if closed_before(session, position, plan):
         emptied = {**here.steps, position.key: replace(here.current, tasks=(), failed=())}
-        event = Event("GateReached", position.phase, position.step)
-        return wait(replace(here, steps=emptied), WaitingReason.APPROVAL, message, (*events, event), abandon)
+        stopped = replace(here, steps=emptied, gate=reached(here, message.at), gates_reached=here.gates_reached + 1)
+        event = Event("GateReached", position.phase, position.step, gate_id(stopped, plan))
+        return wait(stopped, WaitingReason.APPROVAL, message, (*events, event), abandon)
     items = plan.items(position, here.results, here.edited)
     if not items:
         finished = replace(here.current, tasks=(), result=[], started_at=message.at, finished_at=message.at)
@@ -251,15 +253,3 @@ def wait(
 
 def _join(decision: Decision, abandon: Iterable[TaskId]) -> Decision:
     return replace(decision, abandon=tuple(dict.fromkeys([*abandon, *decision.abandon])))
-
-
-def gates_before(session: Session, position: Position, plan: Plan) -> frozenset[str]:
-    """The gates that stand before a position: one between phases, one asked for by name."""
-    gates: set[str] = set()
-    between_phases = position.phase > 1 and position == plan.first(position.phase)
-    wanted = not session.wishes.auto_advance or position.phase - 1 in session.wishes.pause_after
-    if between_phases and wanted:
-        gates.add(f"after:{position.phase - 1}")
-    if position in session.wishes.pause_before:
-        gates.add(f"before:{position}")
-    return frozenset(gates)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ekiden.domain.ids import NOTHING, Micros, Position, ScheduleId, SessionId, Step, TaskId
@@ -93,13 +93,37 @@ class Money:
         return Micros(self.budget - self.spent - self.held)
 
 
+class GateDefault(StrEnum):
+    """What becomes of a session whose gate nobody answers in time. To stop is to cancel it."""
+
+    APPROVE = "approve"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class GateTimeout:
+    """How long each gate waits for an answer, and what happens then."""
+
+    after: timedelta
+    then: GateDefault
+
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What its owner asked for at the start: where to stop and look first."""
+    """What its owner asked for at the start: where to stop and look first, and for how long."""
 
     auto_advance: bool = True
     pause_after: frozenset[int] = frozenset()
     pause_before: frozenset[Position] = frozenset()
+    gate_timeout: GateTimeout | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The gate a session stands at: since when, and when it is answered by itself."""
+
+    since: datetime
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +149,9 @@ class Session:
     next_retry_at: datetime | None = None
     retry_count: int = 0
     position: Position | None = None
+    gate: Gate | None = None
+    gates_reached: int = 0
+    """How often it has come to a gate: tells the same gate, reached again, from what it was before."""
     gates_passed: frozenset[str] = frozenset()
     steps: Mapping[str, StepState] = field(default_factory=dict[str, StepState])
     edited: Mapping[str, list[object]] = field(default_factory=dict[str, list[object]])

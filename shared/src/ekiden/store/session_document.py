@@ -1,10 +1,22 @@
 """How a session is written down: camelCase fields, one entry per step, money as lists under task ids."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from ekiden.domain.ids import Micros, Position, SessionId, TaskId
-from ekiden.domain.session import Failure, Money, Session, Status, StepState, WaitingReason, Wishes
+from ekiden.domain.session import (
+    Failure,
+    Gate,
+    GateDefault,
+    GateTimeout,
+    Money,
+    Session,
+    Status,
+    StepState,
+    WaitingReason,
+    Wishes,
+)
 from ekiden.store.database import Document
 
 SCHEMA_VERSION = 1
@@ -27,6 +39,7 @@ def to_document(session: Session) -> Document:
         "autoAdvance": wishes.auto_advance,
         "pauseAfterPhases": sorted(wishes.pause_after),
         "pauseBefore": sorted(str(position) for position in wishes.pause_before),
+        "gateTimeout": _timeout(wishes.gate_timeout),
         "budget": money.budget,
         "reserved": _amounts(money.reserved),
         "settled": _amounts(money.settled),
@@ -37,6 +50,8 @@ def to_document(session: Session) -> Document:
         "nextRetryAt": session.next_retry_at,
         "retryCount": session.retry_count,
         "position": str(session.position) if session.position else None,
+        "gate": {"since": session.gate.since, "dueAt": session.gate.due} if session.gate else None,
+        "gatesReached": session.gates_reached,
         "gatesPassed": sorted(session.gates_passed),
         "steps": {key: _step(step) for key, step in session.steps.items()},
         "edited": dict(session.edited),
@@ -67,6 +82,7 @@ def from_document(document: Mapping[str, Any]) -> Session:
             auto_advance=document.get("autoAdvance", True),
             pause_after=frozenset(document.get("pauseAfterPhases", ())),
             pause_before=frozenset(Position.parse(text) for text in document.get("pauseBefore", ())),
+            gate_timeout=_read_timeout(document.get("gateTimeout")),
         ),
         money=Money(
             budget=Micros(document["budget"]),
@@ -80,6 +96,8 @@ def from_document(document: Mapping[str, Any]) -> Session:
         next_retry_at=document.get("nextRetryAt"),
         retry_count=document.get("retryCount", 0),
         position=Position.parse(document["position"]) if document.get("position") else None,
+        gate=_read_gate(document) if reason == WaitingReason.APPROVAL else None,
+        gates_reached=document.get("gatesReached", 0),
         gates_passed=frozenset(document.get("gatesPassed", ())),
         steps={key: _read_step(step) for key, step in document.get("steps", {}).items()},
         edited=document.get("edited", {}),
@@ -129,6 +147,22 @@ def _read_step(document: Mapping[str, Any]) -> StepState:
         started_at=document.get("startedAt"),
         finished_at=document.get("finishedAt"),
     )
+
+
+def _timeout(timeout: GateTimeout | None) -> Document | None:
+    return {"seconds": timeout.after.total_seconds(), "then": timeout.then.value} if timeout else None
+
+
+def _read_timeout(document: Mapping[str, Any] | None) -> GateTimeout | None:
+    if document is None:
+        return None
+    return GateTimeout(timedelta(seconds=document["seconds"]), GateDefault(document["then"]))
+
+
+def _read_gate(document: Mapping[str, Any]) -> Gate:
+    """An older version only knew that it waits: since it moved last."""
+    gate = document.get("gate") or {"since": document.get("movedAt") or document["createdAt"]}
+    return Gate(gate["since"], gate.get("dueAt"))
 
 
 def _amounts(amounts: Mapping[TaskId, Micros]) -> list[Document]:
