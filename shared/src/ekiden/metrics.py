@@ -42,7 +42,9 @@ def _names(kind: type[ProviderError]) -> Iterator[str]:
 PROVIDERS = tuple(Provider)
 ERRORS = tuple(_names(ProviderError))
 OUTCOMES = ("completed", "refused", "held_back", "not_sent", "unusable", "unknown", "failed", "rejected")
-CAUSES = ("due", "retry_due", "forgotten", "freed", "freed_unknown", "not_applied", "task_missing", "stalled")
+DATES = ("due", "retry_due", "gate_due")
+LOSSES = ("forgotten", "freed", "freed_unknown", "not_applied", "task_missing", "stalled")
+CAUSES = DATES + LOSSES
 
 TICKS = ("fired", "queued", "skipped_overlap", "skipped_budget", "skipped_paused", "missed")
 
@@ -265,7 +267,7 @@ RECONCILER_REPAIRS = TABLE.counter(
     "repairs",
     of=[ORCHESTRATOR],
     labels={"cause": CAUSES},
-    means="What the reconciler set going. `due` and `retry_due` are its daily work; all others mend a loss.",
+    means="What the reconciler set going. `due` and those that end in `_due` are its daily work; others mend a loss.",
     act="Others go on rising: messages or processes get lost; see restarts and `ekiden_unreachable_total`.",
 )
 

@@ -33,7 +33,7 @@ from ekiden.metrics import (
     STEP_SECONDS,
 )
 from ekiden.store.drafts import DraftStore
-from ekiden.store.sessions import Idempotency, SessionStore
+from ekiden.store.sessions import Actor, Idempotency, SessionStore
 from ekiden.store.tasks import NewTask, TaskStore
 from ekiden.workflow.drafts import make_drafts
 from ekiden.workflow.package import Policies, Workflow
@@ -60,7 +60,11 @@ class Relay:
     policies: Policies
 
     async def say(
-        self, session_id: SessionId, make: MakeMessage, known_as: Idempotency | None = None
+        self,
+        session_id: SessionId,
+        make: MakeMessage,
+        known_as: Idempotency | None = None,
+        by: Actor | None = None,
     ) -> Decision | None:
         """Say something to a session, and send what follows. None when there is no such session.
 
@@ -77,7 +81,7 @@ class Relay:
             decision = decide(session, message, workflow.plan)
             if decision.verdict is not Verdict.MOVED:
                 return decision
-            saved = await self._move(session, decision, message, workflow, known_as)
+            saved = await self._move(session, decision, message, workflow, known_as, by)
             if saved is not None:
                 if saved.status in ACTIVE and not decision.tasks:  # resumed: its answers may be there already
                     await self.look_at(saved)
@@ -162,6 +166,7 @@ class Relay:
         message: Message,
         workflow: Workflow,
         known_as: Idempotency | None,
+        by: Actor | None = None,
     ) -> Session | None:
         """Save a decision and send what follows. None when somebody else moved the session meanwhile.
 
@@ -169,7 +174,7 @@ class Relay:
         """
         last = await self.sessions.traceparent(session.id) if tracing.is_on() else ""
         with tracing.span(f"decide {type(message).__name__}", _about(decision), after=last):
-            saved = await self._save(session, decision, message, workflow, known_as)
+            saved = await self._save(session, decision, message, workflow, known_as, by)
             if saved is None:
                 CAS_CONFLICTS.inc()
                 return None
@@ -184,6 +189,7 @@ class Relay:
         message: Message,
         workflow: Workflow,
         known_as: Idempotency | None,
+        by: Actor | None,
     ) -> Session | None:
         """Drafts first: they have ids of their own, so a second writing changes nothing."""
         reach("relay:before_save")
@@ -193,7 +199,7 @@ class Relay:
             simulated = await self.tasks.any_simulated(session.id)
             await self.drafts.create(make_drafts(after, workflow), self.clock.now(), simulated=simulated)
             reach("relay:after_drafts")
-        saved = await self.sessions.apply(session, decision, message, known_as)
+        saved = await self.sessions.apply(session, decision, message, known_as, by)
         reach("relay:after_session_saved")
         return saved
 

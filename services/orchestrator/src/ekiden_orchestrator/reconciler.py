@@ -15,13 +15,13 @@ from ekiden.broker.queue_depth import QueueDepth
 from ekiden.clock import DatabaseClock
 from ekiden.domain.forecast import usd
 from ekiden.domain.ids import NOTHING, SessionId, TaskId
-from ekiden.domain.messages import RetryDue, TaskStatus
+from ekiden.domain.messages import GateDue, RetryDue, TaskStatus
 from ekiden.domain.plan import Provider
 from ekiden.metrics import LEASE_TAKEOVERS, OUTCOME_UNKNOWN, RECONCILER_REPAIRS
 from ekiden.relay import Relay
 from ekiden.store.database import Document
 from ekiden.store.providers import ProviderStates
-from ekiden.store.sessions import SessionStore
+from ekiden.store.sessions import Actor, ActorKind, SessionStore
 from ekiden.store.task_writes import ANNOUNCE_AGAIN_SECONDS
 from ekiden.store.tasks import TaskStore
 from ekiden.worker.lease import LEASE_SECONDS
@@ -99,6 +99,7 @@ class Reconciler:
         """What is due; announcing comes last, because it alone needs the broker."""
         await self._look_at_lost()
         await self._retry_due()
+        await self._answer_gates()
         states, now = await self.providers.all(), self.clock.now()
         closed = {provider for provider, state in states.items() if state.is_closed_to_calls(now)}
         probing = {provider for provider, state in states.items() if state.probe_is_due(now)} - closed
@@ -113,7 +114,11 @@ class Reconciler:
     async def pause_seconds(self, closed: Collection[Provider]) -> float:
         """How long until there is something to do that is known of already."""
         now = self.clock.now()
-        known = [await self.tasks.next_due(now, closed), await self.sessions.next_retry(now)]
+        known = [
+            await self.tasks.next_due(now, closed),
+            await self.sessions.next_retry(now),
+            await self.sessions.next_gate(now),
+        ]
         pauses = [(moment - now).total_seconds() + SHORTEST_PAUSE_SECONDS for moment in known if moment is not None]
         return min([*pauses, LONGEST_PAUSE_SECONDS])
 
@@ -149,6 +154,14 @@ class Reconciler:
             with one_by_one(session_id):
                 decision = await self.relay.say(session_id, lambda _: RetryDue(self.clock.now()))
                 repaired("retry_due", decision)
+
+    async def _answer_gates(self) -> None:
+        """Do what was wished for the gates that nobody has answered in time."""
+        for session_id in await self.sessions.gates_due(self.clock.now()):
+            with one_by_one(session_id):
+                nobody = Actor(ActorKind.TIMEOUT)
+                decision = await self.relay.say(session_id, lambda _: GateDue(self.clock.now()), by=nobody)
+                repaired("gate_due", decision)
 
     async def look(self) -> float:
         """Sessions and tasks that moved between our mark and a little ago: was what follows from it done?"""

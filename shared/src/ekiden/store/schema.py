@@ -50,6 +50,11 @@ INDEXES: dict[str, list[IndexModel]] = {
             name="of_schedule_not_over",
             partialFilterExpression={"scheduleId": {"$gt": ""}},
         ),
+        IndexModel(
+            [("waitingReason", ASCENDING), ("gate.dueAt", ASCENDING)],
+            name="answer_gates_when_due",
+            partialFilterExpression={"gate.dueAt": {"$gt": BEGINNING_OF_TIME}},
+        ),
     ],
     "schedules": [
         IndexModel([("owner", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="list"),

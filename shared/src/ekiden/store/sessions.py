@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import bson
@@ -14,7 +15,7 @@ from ekiden import tracing
 from ekiden.domain.ids import SessionId
 from ekiden.domain.messages import Message
 from ekiden.domain.progress import Decision
-from ekiden.domain.session import OVER, Session, Status
+from ekiden.domain.session import OVER, Session, Status, WaitingReason
 from ekiden.errors import DocumentTooLarge, KeyReused
 from ekiden.store.database import Database, Document, away
 from ekiden.store.schema import BEGINNING_OF_TIME, COUNTED_BY
@@ -25,6 +26,7 @@ LARGEST_BYTES = 8 * 1024 * 1024
 """Half of what MongoDB allows a document, so that there is room to say what went wrong."""
 
 _RETRIED = {"_id": 0, "nextRetryAt": 1}
+_GATE_DUE = {"_id": 0, "gate.dueAt": 1}
 MOVING = [Status.THINKING, Status.EXECUTING, Status.INTEGRATING, Status.WAITING]
 
 
@@ -51,6 +53,22 @@ class Counted:
 
     sessions: int
     moves: int
+
+
+class ActorKind(StrEnum):
+    """A key by its owner's id, somebody with a gate's link by the name he gave, or nobody: a date that had come."""
+
+    KEY = "key"
+    LINK = "link"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who said something to a session."""
+
+    kind: ActorKind
+    name: str = ""
 
 
 class SessionStore:
@@ -108,11 +126,16 @@ class SessionStore:
             return await self._sessions.find_one({"$or": options}, {"_id": 1}) is not None
 
     async def apply(
-        self, before: Session, decision: Decision, message: Message, known_as: Idempotency | None = None
+        self,
+        before: Session,
+        decision: Decision,
+        message: Message,
+        known_as: Idempotency | None = None,
+        by: Actor | None = None,
     ) -> Session | None:
         """Write a decision by compare-and-set on the version it was made from; the history entry goes with it.
 
-        `known_as` is written into that entry, so that `said_before` finds it.
+        `known_as` is written into that entry, so that `said_before` finds it, and so is `by`: whose word it was.
         None when nothing matched: somebody else moved the session, or our own earlier reply was lost. Load
         again and decide again. Raises DocumentTooLarge, Unreachable.
         """
@@ -124,6 +147,8 @@ class SessionStore:
         entry = _entry(after, type(message).__name__, events, message.at)
         if known_as is not None:
             entry |= {"key": known_as.key, "fingerprint": known_as.fingerprint}
+        if by is not None:
+            entry["by"] = {"kind": by.kind.value, "name": by.name}
         room = LARGEST_BYTES - len(bson.encode(changed)) - len(bson.encode(entry))
         with away():
             written = await self._sessions.update_one(
@@ -251,6 +276,18 @@ class SessionStore:
             found = await self._sessions.find_one({"nextRetryAt": {"$gt": now}}, _RETRIED, sort=[("nextRetryAt", 1)])
         return found["nextRetryAt"] if found else None
 
+    async def gates_due(self, now: datetime) -> Sequence[SessionId]:
+        """The sessions whose gate nobody has answered in time."""
+        with away():
+            found = self._sessions.find(_gates({"$gt": BEGINNING_OF_TIME, "$lte": now}), {"_id": 1}).limit(500)
+            return [SessionId(row["_id"]) async for row in found]
+
+    async def next_gate(self, now: datetime) -> datetime | None:
+        """When a gate is answered by itself next, after `now`."""
+        with away():
+            found = await self._sessions.find_one(_gates({"$gt": now}), _GATE_DUE, sort=[("gate.dueAt", 1)])
+        return found["gate"]["dueAt"] if found else None
+
     async def waiting(self) -> dict[str, tuple[int, datetime]]:
         """How many sessions wait, and since when the one that has waited longest, by reason."""
         by_reason = {"_id": "$waitingReason", "sessions": {"$sum": 1}, "since": {"$min": "$movedAt"}}
@@ -268,6 +305,10 @@ class SessionStore:
                     log.exception("session_not_read", session_id=document["_id"])
                 else:
                     yield session
+
+
+def _gates(due: Document) -> Document:
+    return {"waitingReason": WaitingReason.APPROVAL.value, "gate.dueAt": due}
 
 
 def _entry(session: Session, cause: str, events: list[Document], at: datetime) -> Document:
