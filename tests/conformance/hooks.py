@@ -89,6 +89,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         places["keyId"] = api_key()
     if "name" in places:
         places["name"] = _dice.choice(["viral-content", "not-found"])
+    if "token" in places:
+        places["token"] = _link()
     if "provider" in places:
         places["provider"] = _dice.choice(["gpt", "perplexity"])
 
@@ -105,6 +107,14 @@ def _locate(case: schemathesis.Case[Any], places: Any) -> None:
         places["taskId"] = first_task
     if isinstance(case.body, dict) and isinstance(case.body.get("taskId"), str):
         case.body["taskId"] = first_task
+    if isinstance(case.body, dict) and "gate" in case.body and _dice.random() < 0.5:
+        places["sessionId"], case.body["gate"] = session("approval"), "before:1.THINK"
+
+
+def _link() -> str:
+    made = _gateway.post(f"{BASE}/{session('approval')}/gate-link").raise_for_status()
+    link: str = made.json()["apiUrl"]
+    return link.rpartition("/")[2]
 
 
 def _tell(case: schemathesis.Case[Any], places: Any) -> None:

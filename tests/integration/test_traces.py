@@ -34,6 +34,7 @@ from tests.integration.test_gateway_http import running, settings_for, until_rea
 
 PATIENCE_SECONDS = 60.0
 PROMPT = "a theme nobody else may read"
+LINK = "glk_nobody-else-may-use-it.signature"
 ASKED = ["POST /api/viral/cot-session/create", "decide Start"]
 
 
@@ -110,6 +111,7 @@ async def traced(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> Asyn
             return (await client.get(f"{BASE}/{session}/async-status")).json()["session"]["status"] == "COMPLETED"
 
         await until(completed)
+        await client.get(f"/api/gates/{LINK}")
         document = await database.journaled("sessions").find_one({"_id": session})
         assert document is not None
         tasks = await database.journaled("tasks").find({"sessionId": session}).to_list()
@@ -156,6 +158,12 @@ def test_messages_and_requests_are_told_by_the_names_of_the_field(traced: Traced
     assert published["messaging.destination.name"] == topology.COMMANDS
     asked = attributes(traced.collector.named(ASKED[0]))
     assert (asked["http.request.method"], asked["http.response.status_code"]) == ("POST", 201)
+
+
+def test_a_trace_does_not_hold_the_address_of_a_link(traced: Traced) -> None:
+    (asked,) = traced.collector.all_named("GET /api/gates/{token}")
+    assert attributes(asked)["url.path"] == "/api/gates/***"
+    assert LINK not in "".join(span.to_json() for span in traced.collector.spans)
 
 
 def test_a_trace_holds_neither_prompts_nor_answers(traced: Traced) -> None:

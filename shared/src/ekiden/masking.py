@@ -1,7 +1,7 @@
 """Secrets, masked in whatever leaves a process as text: log lines, dead letters, problem documents, error messages.
 
 A secret is known by its value, told once at the start, and guessed by its look: keys of the usual vendors, bearer
-tokens, and the user and password of an address.
+tokens, the links of our gates, and the user and password of an address.
 """
 
 import json
@@ -18,6 +18,7 @@ SIMULATED = "simulator"
 _LOOKS = re.compile(
     r"""(?:sk-|pplx-|ek_)[A-Za-z0-9_-]{8,}"""
     r"""|whsec_[A-Za-z0-9+/=_-]{8,}"""
+    r"""|glk_[A-Za-z0-9._-]{8,}"""
     r"""|(?<=://)[^\s"'/@]*:[^\s"']+(?=@)"""
     r"""|(?<=bearer\ )[A-Za-z0-9._~+/=-]{8,}"""
     r"""|(?<=authorization:\ basic\ )[A-Za-z0-9+/=]+""",

@@ -17,7 +17,7 @@ from ekiden import tracing
 from ekiden_gateway import problems
 from ekiden_gateway import schedules as following
 from ekiden_gateway.addresses import Addresses
-from ekiden_gateway.middleware import BodyLimit, Head, RequestContext
+from ekiden_gateway.middleware import BodyLimit, Discreet, Head, RequestContext
 from ekiden_gateway.openapi import document
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.routes import (
@@ -27,6 +27,7 @@ from ekiden_gateway.routes import (
     documents,
     drafts,
     events,
+    gates,
     health,
     keys,
     providers,
@@ -50,6 +51,10 @@ _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _TAGS = [
     {"name": "sessions", "description": "Create sessions, list them, see how far they are"},
     {"name": "commands", "description": "Start, go on, pause, resume, cancel"},
+    {
+        "name": "gates",
+        "description": "Look at what was found before going on, and decide; also with a link in place of a key",
+    },
     {"name": "recovery", "description": "The session doctor, and what sets a session going again"},
     {"name": "tasks", "description": "The ledger: what was asked, sent, answered and paid"},
     {"name": "events", "description": "What happened, as a list or live"},
@@ -72,6 +77,7 @@ _MODULES = (
     counts,  # before the sessions, of which its path would name one
     sessions,
     commands,
+    gates,
     recovery,
     tasks,
     events,
@@ -108,6 +114,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Addresses, routes=ROUTES)
     app.add_middleware(RequestContext)
+    app.add_middleware(Discreet)
     app.add_middleware(Head)
     return app
 

@@ -11,7 +11,7 @@ from ekiden.domain.messages import Message
 from ekiden.domain.progress import Decision, Verdict
 from ekiden.domain.session import ACTIVE, Session
 from ekiden.store.database import Document
-from ekiden.store.sessions import Idempotency
+from ekiden.store.sessions import Actor, ActorKind, Idempotency
 from ekiden.store.task_facts import facts
 from ekiden.workflow.package import Workflow
 from ekiden_gateway.admission import admit
@@ -54,8 +54,13 @@ async def say(parts: Parts, session: Session, make: MakeMessage, known_as: Idemp
     Raises Problem when the state forbids it, or when it would begin and there is no room; KeyReused.
     """
     await admit(parts, session, make(session), known_as)
-    decision = await parts.relay.say(session.id, make, known_as)
+    decision = await parts.relay.say(session.id, make, known_as, key_of(session))
     return await answer(parts, session, decision)
+
+
+def key_of(session: Session) -> Actor:
+    """Whoever came in with a key of the session's owner."""
+    return Actor(ActorKind.KEY, session.owner)
 
 
 async def answer(parts: Parts, session: Session, decision: Decision | None) -> CommandAnswer:

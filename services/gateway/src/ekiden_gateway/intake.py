@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from ekiden.domain.ids import Micros, Position, SessionId
 from ekiden.domain.messages import Start
 from ekiden.domain.progress import Verdict
-from ekiden.domain.session import Money, Session, Status, Wishes
-from ekiden.store.sessions import Idempotency
+from ekiden.domain.session import GateDefault, GateTimeout, Money, Session, Status, Wishes
+from ekiden.store.sessions import Actor, ActorKind, Idempotency
 from ekiden.workflow.definition import Input
 from ekiden.workflow.package import Workflow
 from ekiden_gateway import receivers
@@ -88,14 +89,14 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
     Every answer to the same request is the same: budget and what starting led to are read from the history.
     Raises Problem when it is to start and there is no room: then nothing is stored.
     """
-    session_id = session.id
+    session_id, by = session.id, Actor(ActorKind.KEY, session.owner)
     if start:
         await admit(parts, session, Start(session.created_at), known_as, stored=False)
     await receivers.listen(parts, session)
     if await parts.sessions.create(session, known_as):
         if not start:
             return views.created(session)
-        begun = await parts.relay.say(session_id, lambda _: Start(parts.database.clock.now()))
+        begun = await parts.relay.say(session_id, lambda _: Start(parts.database.clock.now()), by=by)
         if begun is not None and begun.verdict is Verdict.MOVED:
             return views.created(replace(session, status=begun.session.status))
     else:
@@ -105,7 +106,7 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
     if start:
         stored = await parts.sessions.load(session_id)
         if stored is not None and stored.status is Status.PENDING:
-            await parts.relay.say(session_id, lambda _: Start(parts.database.clock.now()))
+            await parts.relay.say(session_id, lambda _: Start(parts.database.clock.now()), by=by)
     stored = await parts.sessions.load(session_id)
     if stored is None:
         raise RuntimeError(f"{session_id} was stored and is gone")
@@ -173,4 +174,7 @@ def _wishes(asked: CreateSession, workflow: Workflow) -> Wishes:
         if text not in known:
             raise invalid(f"pauseBefore.{index}", f"must be one of {', '.join(known)}")
         positions.add(known[text])
-    return Wishes(asked.auto_advance, frozenset(asked.pause_after_phases), frozenset(positions))
+    timeout = asked.gate_timeout and GateTimeout(
+        timedelta(seconds=asked.gate_timeout.after_seconds), GateDefault(asked.gate_timeout.then)
+    )
+    return Wishes(asked.auto_advance, frozenset(asked.pause_after_phases), frozenset(positions), timeout)

@@ -108,6 +108,20 @@ UNKNOWN_DELIVERY = Kind(
     "The webhook is there, and nothing of that id was or is to be sent to it, or it was pruned with its session.",
     "List the webhook's deliveries.",
 )
+NO_GATE = Kind(
+    "no-gate",
+    404,
+    "The session stands at no gate",
+    "It has not come to one, has none ahead, or somebody has answered it.",
+    "`async-status` says where the session is, and its events who answered which gate.",
+)
+UNKNOWN_LINK = Kind(
+    "unknown-link",
+    404,
+    "There is no such link",
+    "The link to a gate was not made by this Ekiden, or a part of it is missing.",
+    "Open the link as it was sent, whole. Whoever sent it can make a new one.",
+)
 NOT_FOUND = Kind(
     "not-found",
     404,
@@ -202,6 +216,21 @@ SESSION_TOO_LARGE = Kind(
     "The session cannot grow any more",
     "The session's document would outgrow 8 MiB. Nothing was changed.",
     "Begin a new one: `recover` with `restart_session` takes over its input.",
+)
+LINK_EXPIRED = Kind(
+    "link-expired",
+    410,
+    "The link is too old",
+    "A link to a gate holds until a time. The gate is still closed. Nothing was changed.",
+    "Ask whoever sent it for a new one.",
+)
+LINK_SPENT = Kind(
+    "link-spent",
+    410,
+    "The link has done its work",
+    "A link answers one gate once. That gate was answered, by this link or otherwise, or the session is no longer "
+    "there. Nothing was changed.",
+    "`detail` says what became of the gate. Where it is closed again, that takes a new link.",
 )
 CHANGED_MEANWHILE = Kind(
     "changed-meanwhile",

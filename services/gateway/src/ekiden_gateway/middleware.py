@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from ekiden import tracing
+from ekiden.masking import MASK
 from ekiden.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from ekiden_gateway import problems
 from ekiden_gateway.kinds import TOO_LARGE
@@ -19,6 +20,8 @@ LARGEST_BODY_BYTES = 256 * 1024
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$", re.ASCII)
 _FIELDS = "ekiden.fields"
 _SESSION_ID = re.compile(r"ses_[0-9a-f]{32}")
+_SECRET_PATHS = ("/api/gates/", "/gates/")
+_DISCREET = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 log = structlog.get_logger()
 
 
@@ -80,6 +83,30 @@ class Head:
             headers = [pair for pair in scope["headers"] if pair[0] != b"accept" or b"event-stream" not in pair[1]]
             scope = {**scope, "method": "GET", "headers": headers}
         await self._app(scope, receive, send)
+
+
+class Discreet:
+    """Addresses that are secrets: whoever has the link of a gate may answer it.
+
+    What is shown there is kept by no cache, its address is told to no other site and to no trace. The log says only
+    which route was asked, and `ekiden.masking` knows a link by its look.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(_SECRET_PATHS):
+            await self._app(scope, receive, send)
+            return
+        tracing.note({"url.path": f"{scope['path'].rpartition('/')[0]}/{MASK}"})
+
+        async def send_discreetly(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_DISCREET)
+            await send(message)
+
+        await self._app(scope, receive, send_discreetly)
 
 
 class BodyLimit:

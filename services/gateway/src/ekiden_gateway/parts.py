@@ -28,6 +28,7 @@ from ekiden.store.schedules import ScheduleStore
 from ekiden.store.schema import ensure_schema
 from ekiden.store.session_places import SessionPlaces
 from ekiden.store.sessions import SessionStore
+from ekiden.store.signing import SigningKeys
 from ekiden.store.tasks import TaskStore
 from ekiden.store.webhooks import WebhookStore
 from ekiden.store.workflows import WorkflowStore
@@ -35,6 +36,7 @@ from ekiden_gateway.callers import Callers, Limits
 from ekiden_gateway.catalogue import Catalogue
 from ekiden_gateway.counts import Counts
 from ekiden_gateway.feeds import Feeds
+from ekiden_gateway.gate_links import GateLinks
 from ekiden_gateway.keys import Keyring
 from ekiden_gateway.live import LiveUpdates
 from ekiden_gateway.settings import PACKAGED_WORKFLOWS, GatewaySettings
@@ -73,6 +75,7 @@ class Parts:
     workflows: WorkflowStore
     relay: Relay
     firing: Firing
+    gate_links: GateLinks
     catalogue: Catalogue
     keyring: Keyring
     keys: ApiKeyStore
@@ -126,6 +129,7 @@ class Parts:
             workflows=workflows,
             relay=relay,
             firing=Firing(schedules, runs, relay, database.clock),
+            gate_links=GateLinks(SigningKeys(database)),
             catalogue=catalogue,
             keyring=settings.keyring,
             keys=keys,

@@ -97,8 +97,8 @@ async def _close(parts: Parts, session: Session, task: Document, asked: ResolveT
 
 
 async def _resend(parts: Parts, session: Session, asked: ResolveTask, known_as: Idempotency | None) -> CommandAnswer:
-    now = parts.database.clock.now()
-    decision = await parts.relay.say(session.id, lambda _: Resend(now, TaskId(asked.task_id)), known_as)
+    now, by = parts.database.clock.now(), commands.key_of(session)
+    decision = await parts.relay.say(session.id, lambda _: Resend(now, TaskId(asked.task_id)), known_as, by)
     if (
         decision is not None and decision.verdict is Verdict.ILLEGAL
     ):  # a look has seen the ledger and ordered it already

@@ -87,8 +87,14 @@ def step_calls(session: Session, position: Position, plan: Plan, medians: Median
     return _calls([(position, len(items(session, position, plan)) - cached)], plan, medians)
 
 
-def remaining(session: Session, plan: Plan, medians: Medians, cached: Mapping[Position, int] | None = None) -> Calls:
-    """The calls from where a session stands to its end, without those that the cache answers.
+def remaining(
+    session: Session,
+    plan: Plan,
+    medians: Medians,
+    cached: Mapping[Position, int] | None = None,
+    through: int | None = None,
+) -> Calls:
+    """The calls from where a session stands to its end, or `through` a phase, without those that the cache answers.
 
     A fan-out not planned yet counts as many as it may have.
     """
@@ -96,7 +102,8 @@ def remaining(session: Session, plan: Plan, medians: Medians, cached: Mapping[Po
         return Calls(seconds=0.0)
     here = session.position or plan.first()
     free = cached or {}
-    counts = [(place, _count(session, place, plan) - free.get(place, 0)) for place in plan.from_(here)]
+    ahead = [place for place in plan.from_(here) if through is None or place.phase <= through]
+    counts = [(place, _count(session, place, plan) - free.get(place, 0)) for place in ahead]
     return _calls(counts, plan, medians)
 
 

@@ -58,3 +58,15 @@ def has_passed(session: Session, gate: str) -> bool:
     """Whether a session stands at no gate, and has passed the one named."""
     name, _, number = gate.partition("@")
     return session.gate is None and name in session.gates_passed and number in {"", str(session.gates_reached)}
+
+
+def phase_to_run_again(session: Session, plan: Plan) -> int | None:
+    """The phase whose results a gate is about: before the first step of a phase it is the one before.
+
+    None before the very first step: nothing has run yet.
+    """
+    position = session.position
+    if session.gate is None or position is None:
+        return None
+    phase = position.phase - 1 if position == plan.first(position.phase) else position.phase
+    return phase or None

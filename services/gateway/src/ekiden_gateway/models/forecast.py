@@ -1,9 +1,12 @@
 """What something would cost and take."""
 
+from datetime import datetime
+
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from ekiden_gateway.models.wire import EXAMPLE_TASK, Answered
+from ekiden.domain.session import GateDefault
+from ekiden_gateway.models.wire import EXAMPLE_GATE, EXAMPLE_TASK, EXAMPLE_TIME, Answered
 
 _CALLS: JsonDict = {"calls": {"perplexity": 3}, "atMostUsd": 0.18, "seconds": 71.5}
 
@@ -49,10 +52,17 @@ class ForecastAnswer(Answered):
 
 
 class Gate(Answered):
-    """What waits behind a gate: the items of a fan-out, which may be edited, and their price."""
+    """A gate the session stands at: what waits behind it, at which price, and for how long."""
 
-    position: str = Field(examples=["1.EXECUTE"])
-    items: list[object] = Field(examples=[[{"question": "What changed this week?"}]])
-    forecast: CallsAnswer
+    id: str = Field(description="Which gate, and which one it is that the session came to", examples=[EXAMPLE_GATE])
+    position: str = Field(description="The step behind it", examples=["1.EXECUTE"])
+    since: datetime = Field(examples=[EXAMPLE_TIME])
+    due_at: datetime | None = Field(description="Until when it waits for an answer; null: for ever")
+    on_timeout: GateDefault | None = Field(description="What happens then")
+    items: list[object] = Field(
+        description="Of a fan-out: what would be asked, and may be edited", examples=[[{"question": "What changed?"}]]
+    )
+    forecast: CallsAnswer = Field(description="The step behind it")
     cached: int = Field(examples=[1], description="items whose answer is there already and costs nothing")
     saved_usd: float = Field(examples=[0.01], description="what those cost when they were bought")
+    url: str = Field(description="Where it is shown whole, and answered")

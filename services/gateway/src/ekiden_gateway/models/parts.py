@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from ekiden.domain.ids import Step
 from ekiden.domain.messages import TaskStatus
 from ekiden.domain.session import Status, WaitingReason
+from ekiden.store.sessions import ActorKind
 from ekiden_gateway.models.wire import EXAMPLE_SESSION, EXAMPLE_TASK, EXAMPLE_TIME, Answered, TaskType
 
 
@@ -82,6 +83,16 @@ class HistoryEvent(Answered):
     detail: str
 
 
+class Said(Answered):
+    """Who said something to a session.
+
+    key: its name is that of the key. link: somebody with the link of a gate, by the name he gave. timeout: nobody did.
+    """
+
+    kind: ActorKind = Field(examples=["key"])
+    name: str = Field(examples=["local"])
+
+
 class HistoryEntry(Answered):
     """One transition: its number is the session's version, and the id of the event in a stream."""
 
@@ -113,6 +124,7 @@ class HistoryEntry(Answered):
     phase: int | None
     step: Step | None
     events: list[HistoryEvent]
+    by: Said | None = Field(default=None, description="Whose word it was; null: nobody's, it followed by itself")
 
 
 class EventList(Answered):

@@ -17,7 +17,7 @@ from pydantic.config import JsonDict
 from ekiden.webhooks.events import EventKind
 from ekiden.webhooks.guard import LONGEST_URL, PUBLIC, WRITTEN
 from ekiden_gateway.models.parts import DraftStatus
-from ekiden_gateway.models.wire import EXAMPLE_SESSION, Asked
+from ekiden_gateway.models.wire import EXAMPLE_GATE, EXAMPLE_SESSION, Asked
 
 MOST_ITEMS = 20
 
@@ -73,6 +73,31 @@ def _nulls(*names: str) -> JsonDict:
     return {"properties": {name: {"type": "null"} for name in names}}
 
 
+GateName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(after:[1-9][0-9]?|before:[1-9][0-9]?\.(THINK|EXECUTE|INTEGRATE))(@[0-9]{1,6})?$", max_length=40
+    ),
+    Field(
+        description="The gate it is about, as `gate` of async-status names it; without `@` and number the same place, "
+        "whichever time the session came to it. 409 when the session stands at another one",
+        examples=[EXAMPLE_GATE],
+    ),
+]
+LONGEST_WAIT_SECONDS = 90 * 86_400
+
+
+class GateTimeout(Asked):
+    """How long each gate waits for an answer, and what happens then. Without it a gate waits for ever."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"afterSeconds": 86_400, "then": "stop"}]})
+
+    after_seconds: Whole = Field(ge=1, le=LONGEST_WAIT_SECONDS)
+    then: Literal["approve", "stop"] = Field(
+        description="approve: go on as planned, within the budget. stop: cancel the session"
+    )
+
+
 class CreateSession(Asked):
     """A workflow's inputs stand beside the fields below; which ones there are says `GET /api/workflows`."""
 
@@ -105,6 +130,7 @@ class CreateSession(Asked):
     auto_advance: bool = Field(default=True, description="false: wait for approval after every phase")
     pause_after_phases: list[Whole] = Field(default_factory=list[int], max_length=100)
     pause_before: list[Word] = Field(default_factory=list[str], max_length=100, description='Steps, e.g. "1.EXECUTE"')
+    gate_timeout: GateTimeout | None = None
     budget_usd: Usd | None = None
     webhook_url: WebhookUrl | None = Field(
         default=None, description="Told what happens to this session: the webhook of all sessions that name it"
@@ -118,14 +144,17 @@ class Nothing(Asked):
 
 
 class ContinueSession(Asked):
-    """`{}` passes a gate or a wait; `input` edits the items before that; `taskId` applies a finished task again."""
+    """`{}` passes a gate or a wait; `input` edits the items before that; `taskId` applies a finished task again.
+
+    With `gate` it is about that gate and nothing else.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [_nulls("taskId"), _nulls("input", "budgetUsd")],
+            "anyOf": [_nulls("taskId"), _nulls("input", "budgetUsd", "gate")],
             "examples": [
                 {},
-                {"input": ["What changed this week?"]},
+                {"gate": EXAMPLE_GATE, "input": ["What changed this week?"]},
                 {"budgetUsd": 2.0},
                 {"taskId": f"{EXAMPLE_SESSION}.1T.g1.0"},
             ],
@@ -135,10 +164,12 @@ class ContinueSession(Asked):
     input: Items | None = None
     budget_usd: Usd | None = None
     task_id: TaskId | None = None
+    gate: GateName | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> "ContinueSession":
-        if self.task_id is not None and (self.input is not None or self.budget_usd is not None):
+        beside = (self.input, self.budget_usd, self.gate)
+        if self.task_id is not None and any(value is not None for value in beside):
             raise ValueError("taskId stands alone: it only applies a task again")
         return self
 

@@ -7,7 +7,7 @@ from pydantic.config import JsonDict
 
 from ekiden.domain.ids import Step
 from ekiden.domain.messages import TaskStatus
-from ekiden.domain.session import Status, WaitingReason
+from ekiden.domain.session import GateDefault, Status, WaitingReason
 from ekiden_gateway.models.forecast import ForecastAnswer, Gate
 from ekiden_gateway.models.wire import EXAMPLE_SESSION, EXAMPLE_TASK, EXAMPLE_TIME, Answered, TaskType
 
@@ -117,6 +117,11 @@ class StepAnswer(Answered):
     finished_at: datetime | None
 
 
+class GateTimeoutAnswer(Answered):
+    after_seconds: int
+    then: GateDefault
+
+
 class SessionAnswer(SessionSummary):
     """The session with everything it found so far."""
 
@@ -125,6 +130,7 @@ class SessionAnswer(SessionSummary):
     auto_advance: bool
     pause_after_phases: list[int]
     pause_before: list[str]
+    gate_timeout: GateTimeoutAnswer | None = Field(description="null: gates wait for ever")
     webhook_url: str | None
     webhook_id: str | None
     edited: dict[str, list[object]] = Field(description="Items a person put in place of the planned ones, by step")
@@ -264,4 +270,4 @@ class AsyncStatus(Answered):
     cost: Cost
     next_action: NextAction
     simulated: bool = Field(description="true when any of its answers came from the simulator")
-    gate: Gate | None = Field(default=None, description="At a gate before a fan-out: what would be bought")
+    gate: Gate | None = Field(default=None, description="The gate it stands at; `url` shows it whole")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from ekiden.domain.gate import stands_at
 from ekiden.domain.ids import TaskId
 from ekiden.domain.messages import Cancel, Continue, Pause, Resume, Start
 from ekiden.domain.session import Session
@@ -73,16 +74,21 @@ async def process_async(
 async def continue_async(
     session: Located, parts: UsedParts, key: IdempotencyKey, asked: ContinueSession | None = None
 ) -> CommandAnswer:
-    """Pass a gate or a wait, with edited items or a higher budget; or apply a finished task again."""
+    """Pass a gate or a wait, with edited items or a higher budget; or apply a finished task again.
+
+    With `gate` only that gate is passed: when somebody else has passed it, nothing happens to the next.
+    """
     asked = asked or ContinueSession()
     if asked.task_id is not None:
         return await _look(parts, session, TaskId(asked.task_id))
     workflow = await commands.workflow_of(parts, session)
 
     def message(loaded: Session) -> Continue:
-        given = items.edited(loaded, loaded.position, asked.input, workflow) if asked.input is not None else None
+        here = asked.gate is None or stands_at(loaded, asked.gate, workflow.plan)  # else it is refused as a whole
+        position = loaded.position if here else None
+        given = items.edited(loaded, position, asked.input, workflow) if asked.input is not None else None
         budget = micros(asked.budget_usd) if asked.budget_usd is not None else None
-        return Continue(parts.database.clock.now(), given, budget)
+        return Continue(parts.database.clock.now(), given, budget, asked.gate)
 
     known_as = intake.idempotency(
         key, {"command": Continue.__name__, **asked.model_dump(mode="json", exclude_defaults=True)}

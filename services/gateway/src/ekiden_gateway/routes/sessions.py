@@ -4,10 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from ekiden.domain.forecast import planned
 from ekiden.domain.session import Status
 from ekiden.store.session_document import from_document
-from ekiden_gateway import intake
+from ekiden_gateway import gates, intake
 from ekiden_gateway.access import IdempotencyKey, Located, Owner, UsedParts, begun
 from ekiden_gateway.commands import examine, workflow_of
 from ekiden_gateway.conditional import UNCHANGED, IfNoneMatch, etag, names
@@ -100,9 +99,5 @@ async def async_status(session: Located, parts: UsedParts) -> AsyncStatus:
     ledger = await parts.tasks.of_session(session.id)
     medians = await parts.around.medians()
     diagnosis = await examine(parts, session, ledger)
-    gate = None
-    if (position := status.gate_position(session)) is not None:
-        orders = planned(session, workflow.plan)
-        cached = await parts.relay.cached(session, orders, parts.settings.search_cache_seconds)
-        gate = status.gate(session, position, workflow, medians, cached)
+    gate = await gates.brief(parts, session, workflow)
     return status.async_status(session, ledger, workflow, diagnosis, medians, gate)

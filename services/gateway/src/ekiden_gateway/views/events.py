@@ -8,7 +8,7 @@ from fastapi.sse import format_sse_event
 
 from ekiden.domain.session import Status
 from ekiden.store.sessions import Counted
-from ekiden_gateway.models.parts import HistoryEntry, HistoryEvent
+from ekiden_gateway.models.parts import HistoryEntry, HistoryEvent, Said
 from ekiden_gateway.models.sessions import SessionCounts
 
 RECONNECT_MS = (500, 2000)
@@ -28,6 +28,7 @@ def entry(document: Mapping[str, Any]) -> HistoryEntry:
         phase=document["phase"],
         step=document["step"],
         events=[HistoryEvent.model_validate(event) for event in document["events"]],
+        by=Said.model_validate(document["by"]) if document.get("by") else None,
     )
 
 

@@ -1,7 +1,7 @@
 """A session as its owner sees it."""
 
 from ekiden.domain.ids import Position
-from ekiden.domain.session import Failure, Money, Session, Status
+from ekiden.domain.session import Failure, GateTimeout, Money, Session, Status
 from ekiden.webhooks.endpoint import of_session
 from ekiden_gateway.models import sessions as model
 from ekiden_gateway.models.wire import usd
@@ -40,6 +40,7 @@ def whole(session: Session) -> model.SessionAnswer:
         "auto_advance": wishes.auto_advance,
         "pause_after_phases": sorted(wishes.pause_after),
         "pause_before": sorted(str(position) for position in wishes.pause_before),
+        "gate_timeout": _gate_timeout(wishes.gate_timeout),
         "webhook_url": session.webhook_url,
         "webhook_id": webhook_id(session),
         "edited": {str(Position.parse(key)): items for key, items in session.edited.items()},
@@ -110,6 +111,12 @@ def _summary(session: Session) -> dict[str, object]:
         "moved_at": session.moved_at,
         "completed_at": completed_at(session),
     }
+
+
+def _gate_timeout(timeout: GateTimeout | None) -> model.GateTimeoutAnswer | None:
+    if timeout is None:
+        return None
+    return model.GateTimeoutAnswer(after_seconds=round(timeout.after.total_seconds()), then=timeout.then)
 
 
 def _steps(session: Session) -> list[model.StepAnswer]:

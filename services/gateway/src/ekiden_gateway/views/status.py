@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ekiden.domain.decider import Situation, situation
 from ekiden.domain.diagnosis import Diagnosis
-from ekiden.domain.forecast import Medians, items, remaining, step_calls
-from ekiden.domain.ids import Micros, Position, Step, TaskId
+from ekiden.domain.forecast import Medians, remaining
+from ekiden.domain.ids import Position, Step
 from ekiden.domain.session import Session, Status
 from ekiden.workflow.package import Workflow
-from ekiden_gateway.models import forecast as gates
 from ekiden_gateway.models import sessions as model
-from ekiden_gateway.models.wire import usd
+from ekiden_gateway.models.forecast import Gate
 from ekiden_gateway.views import forecast, tasks
 from ekiden_gateway.views.session import cost, failure
 
@@ -25,7 +23,7 @@ def async_status(
     workflow: Workflow,
     diagnosis: Diagnosis,
     medians: Medians,
-    gate: gates.Gate | None = None,
+    gate: Gate | None = None,
 ) -> model.AsyncStatus:
     waited = [row for row in ledger if row["_id"] in session.waits_for]
     ended = sorted((row for row in ledger if row.get("finishedAt")), key=lambda row: row["finishedAt"], reverse=True)
@@ -109,23 +107,3 @@ def _progress(session: Session, workflow: Workflow, medians: Medians) -> model.P
 def _has_result(session: Session, position: Position) -> bool:
     state = session.steps.get(position.key)
     return state is not None and state.result is not None
-
-
-def gate_position(session: Session) -> Position | None:
-    """The fan-out that waits behind a gate, if the session stands before one."""
-    position = session.position
-    waits = situation(session) is Situation.APPROVAL and position is not None and position.step is Step.EXECUTE
-    return position if waits else None
-
-
-def gate(
-    session: Session, position: Position, workflow: Workflow, medians: Medians, cached: Mapping[TaskId, Micros]
-) -> gates.Gate:
-    """What waits behind it and what it costs; `cached` are the searches that are there already."""
-    return gates.Gate(
-        position=str(position),
-        items=items(session, position, workflow.plan),
-        forecast=forecast.calls(step_calls(session, position, workflow.plan, medians, len(cached))),
-        cached=len(cached),
-        saved_usd=usd(Micros(sum(cached.values()))),
-    )
