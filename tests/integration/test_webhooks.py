@@ -278,6 +278,7 @@ async def test_a_look_back_that_is_interrupted_is_done_again(office: Office, mon
     await office.webhook("https://a.example/hook")
     for _ in range(3):
         await office.started()
+    office.clock.by = 2 * OVERLAP
     feed = office.feed()
     with monkeypatch.context() as patch:
         patch.setattr(DeliveryStore, "add", _away)
