@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from ekiden.domain.ids import SessionId
 from ekiden.domain.messages import Cancel
 from ekiden.store.database import Database
+from ekiden.store.secrets import SecretStore
 from ekiden.store.sessions import SessionStore
-from ekiden.store.signing import SigningKeys
 from ekiden_gateway.gate_links import GateLinks
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.views.session import BASE
@@ -338,7 +338,7 @@ async def test_a_link_holds_no_longer_than_it_was_made_for(site: Site, stranger:
     session_id = await before_the_searches(site)
     session = await SessionStore(site.database).load(SessionId(session_id))
     assert session is not None
-    links, now = GateLinks(SigningKeys(site.database)), parts_of(site).database.clock.now()
+    links, now = GateLinks(SecretStore(site.database)), parts_of(site).database.clock.now()
     old, good = (
         await links.sign(session, now - timedelta(seconds=1)),
         await links.sign(session, now + timedelta(hours=1)),
@@ -373,7 +373,7 @@ async def test_a_link_is_signed_with_a_key_of_its_own_database(
     session = await SessionStore(site.database).load(SessionId(session_id))
     assert session is not None
     elsewhere = Database(infra.mongodb_url, f"{site.database.journaled('x').database.name}_other")
-    token = await GateLinks(SigningKeys(elsewhere)).sign(
+    token = await GateLinks(SecretStore(elsewhere)).sign(
         session, parts_of(site).database.clock.now() + timedelta(hours=1)
     )
     await elsewhere.close()
@@ -383,7 +383,7 @@ async def test_a_link_is_signed_with_a_key_of_its_own_database(
 async def test_two_gateways_that_need_a_key_at_once_have_the_same(infra: Infra, site: Site) -> None:
     name = f"{site.database.journaled('x').database.name}_new"
     databases = [Database(infra.mongodb_url, name) for _ in range(6)]
-    keys = await asyncio.gather(*(SigningKeys(database).key("gate-links") for database in databases))
+    keys = await asyncio.gather(*(SecretStore(database).get("gate-links") for database in databases))
     for database in databases:
         await database.close()
     assert len(set(keys)) == 1

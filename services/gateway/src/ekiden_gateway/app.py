@@ -17,8 +17,10 @@ from ekiden import tracing
 from ekiden_gateway import problems
 from ekiden_gateway import schedules as following
 from ekiden_gateway.addresses import Addresses
+from ekiden_gateway.guard import Guard, SecurityHeaders
 from ekiden_gateway.middleware import BodyLimit, Discreet, Head, RequestContext
 from ekiden_gateway.openapi import document
+from ekiden_gateway.page import screens
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.routes import (
     commands,
@@ -92,6 +94,7 @@ _MODULES = (
     webhook_deliveries,
     health,
     documents,
+    *screens.MODULES,
 )
 ROUTES = [route for module in _MODULES for route in module.router.routes if isinstance(route, APIRoute)]
 
@@ -113,8 +116,10 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Addresses, routes=ROUTES)
+    app.add_middleware(Guard, names=lambda: settings.names if not parts.callers.asks else None)
     app.add_middleware(RequestContext)
     app.add_middleware(Discreet)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(Head)
     return app
 

@@ -64,13 +64,15 @@ class Callers:
 
     async def who(self, secret: str) -> Caller | None:
         """The caller who has this secret, or none; None for a stranger."""
+        return await self.known(digest_of(secret), stored=may_be_stored(secret))
+
+    async def known(self, digest: bytes, *, stored: bool = True) -> Caller | None:
+        """The same by a secret's digest; the database is asked only when the key may be `stored` there."""
         if await self.is_open():
             return _EVERYBODY
-        if (key := self._keyring.find(secret)) is not None:
+        if (key := self._keyring.of_digest(digest)) is not None:
             return Caller(key.client, key.client, key.scopes)
-        if not may_be_stored(secret):
-            return None
-        found = await self._found.get(digest_of(secret))
+        found = await self._found.get(digest) if stored else None
         return Caller(found.client, found.id, frozenset(map(Scope, found.scopes))) if found else None
 
     async def limits(self, client: str) -> Limits:

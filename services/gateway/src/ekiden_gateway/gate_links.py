@@ -13,7 +13,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from ekiden.domain.ids import SessionId
 from ekiden.domain.session import Session
-from ekiden.store.signing import SigningKeys
+from ekiden.store.secrets import SecretStore
 from ekiden_gateway.kinds import UNKNOWN_LINK
 from ekiden_gateway.problems import Problem
 
@@ -41,8 +41,8 @@ class Link:
 
 
 class GateLinks:
-    def __init__(self, keys: SigningKeys) -> None:
-        self._keys = keys
+    def __init__(self, secrets: SecretStore) -> None:
+        self._secrets = secrets
 
     async def sign(self, session: Session, expires_at: datetime) -> str:
         """The token of a link to the gate that a session stands at. Raises ValueError at none, and Unreachable."""
@@ -63,7 +63,7 @@ class GateLinks:
 
     async def _serializer(self) -> URLSafeSerializer:
         how = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-        return URLSafeSerializer(await self._keys.key(PURPOSE), salt=f"ekiden.{PURPOSE}", signer_kwargs=how)
+        return URLSafeSerializer(await self._secrets.get(PURPOSE), salt=f"ekiden.{PURPOSE}", signer_kwargs=how)
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -76,7 +76,9 @@ class Keyring:
 
     def find(self, secret: str) -> Key | None:
         """The key of a secret; the time it takes tells nothing of the secrets."""
-        digest = digest_of(secret)
+        return self.of_digest(digest_of(secret))
+
+    def of_digest(self, digest: bytes) -> Key | None:
         found = [key for key in self.keys if hmac.compare_digest(key.digest, digest)]
         return found[0] if found else None
 

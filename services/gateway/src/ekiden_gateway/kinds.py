@@ -37,6 +37,23 @@ FORBIDDEN = Kind(
     "The key is known, and lacks the scope: `read` to look, `write` to change, `admin` for what concerns all owners.",
     "Use a key that has the scope which `detail` names.",
 )
+FOREIGN_ORIGIN = Kind(
+    "foreign-origin",
+    403,
+    "The request came from a foreign place",
+    "A browser sent it for a page of another site, or an open gateway was asked by a name that is not its own. Both "
+    "are how a hostile web page would reach a gateway that its visitor can reach. Nothing was changed.",
+    "Programs are not concerned. In a browser use the gateway's own page. An open gateway behind a name is told of it "
+    "by `EKIDEN_GATEWAY_NAMES`; with keys any name will do.",
+)
+STALE_FORM = Kind(
+    "stale-form",
+    403,
+    "This form is of an earlier visit",
+    "A form of the web page came without the word that this visit's pages carry: the page was open since before you "
+    "signed in or out, or another site made it. Nothing was changed.",
+    "Open the page again and fill it in once more.",
+)
 UNKNOWN_SESSION = Kind(
     "unknown-session",
     404,

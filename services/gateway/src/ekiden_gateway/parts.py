@@ -26,9 +26,9 @@ from ekiden.store.request_rates import RequestRates
 from ekiden.store.schedule_runs import RunStore
 from ekiden.store.schedules import ScheduleStore
 from ekiden.store.schema import ensure_schema
+from ekiden.store.secrets import SecretStore
 from ekiden.store.session_places import SessionPlaces
 from ekiden.store.sessions import SessionStore
-from ekiden.store.signing import SigningKeys
 from ekiden.store.tasks import TaskStore
 from ekiden.store.webhooks import WebhookStore
 from ekiden.store.workflows import WorkflowStore
@@ -73,6 +73,7 @@ class Parts:
     webhooks: WebhookStore
     deliveries: DeliveryStore
     workflows: WorkflowStore
+    secrets: SecretStore
     relay: Relay
     firing: Firing
     gate_links: GateLinks
@@ -101,7 +102,7 @@ class Parts:
         publisher = Publisher(settings.amqp_url, stamp)
         sessions, tasks, drafts = SessionStore(database), TaskStore(database), DraftStore(database)
         queues, providers = QueueDepth(settings.amqp_url), ProviderStates(database)
-        workflows = WorkflowStore(database, settings.policies)
+        workflows, secrets = WorkflowStore(database, settings.policies), SecretStore(database)
         feeds, counts = Feeds(sessions), Counts(sessions)
         keys = ApiKeyStore(database)
         limits = Limits(settings.client_rate_per_minute, settings.client_sessions)
@@ -127,9 +128,10 @@ class Parts:
             webhooks=WebhookStore(database),
             deliveries=DeliveryStore(database),
             workflows=workflows,
+            secrets=secrets,
             relay=relay,
             firing=Firing(schedules, runs, relay, database.clock),
-            gate_links=GateLinks(SigningKeys(database)),
+            gate_links=GateLinks(secrets),
             catalogue=catalogue,
             keyring=settings.keyring,
             keys=keys,

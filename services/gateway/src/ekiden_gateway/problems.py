@@ -1,7 +1,7 @@
 """Problems (RFC 9457): the only place where the body of an error is made."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -92,12 +92,16 @@ def response(request_id: str, path: str, problem: Problem) -> Response:
 
 def install(app: FastAPI) -> None:
     """Turn every way a request can fail into a problem; what nobody has foreseen `RequestContext` does."""
-    app.add_exception_handler(Problem, _answer(_as_it_is))
-    app.add_exception_handler(HTTPException, _answer(_from_framework))
-    app.add_exception_handler(RequestValidationError, _answer(_from_validation))
-    app.add_exception_handler(Unreachable, _answer(_from_absence))
-    app.add_exception_handler(DocumentTooLarge, _answer(_from_size))
-    app.add_exception_handler(KeyReused, _answer(_from_reuse))
+    for kind, make in _FORESEEN.items():
+        app.add_exception_handler(kind, _answer(make))
+
+
+def from_error(error: Exception) -> Problem:
+    """The problem that a foreseen error is. Raises it again when nobody has foreseen it."""
+    for kind, make in _FORESEEN.items():
+        if isinstance(error, kind):
+            return make(error)
+    raise error
 
 
 def _answer(make: Any) -> Any:
@@ -158,3 +162,13 @@ _UNION_TAGS = frozenset({"retry", "restart_phase", "restart_session", "health_ch
 
 def _from_absence(error: Unreachable) -> Problem:
     return Problem(UNAVAILABLE, f"{error}. {UNAVAILABLE.remedy}")
+
+
+_FORESEEN: Mapping[type[Exception], Callable[[Any], Problem]] = {
+    Problem: _as_it_is,
+    HTTPException: _from_framework,
+    RequestValidationError: _from_validation,
+    Unreachable: _from_absence,
+    DocumentTooLarge: _from_size,
+    KeyReused: _from_reuse,
+}

@@ -18,6 +18,7 @@ class GatewaySettings(WebhookSettings):
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8000, ge=0, le=65535, description="0 chooses a free one")
+    gateway_names: str = Field(default="", description="names an open gateway is asked by, comma-separated")
     session_budget_usd: float | None = Field(
         default=None, gt=0, le=1000, description="budget of a session that asks for none; else its workflow's"
     )
@@ -38,6 +39,12 @@ class GatewaySettings(WebhookSettings):
     def keyring(self) -> Keyring:
         """Who may come in. Without keys everybody who can reach the address."""
         return Keyring.read(self.api_keys.get_secret_value() if self.api_keys and self.auth == "on" else "")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """By which names an open gateway may be asked, beside loopback's and addresses in numbers."""
+        given = {name.strip().lower() for name in self.gateway_names.split(",")}
+        return frozenset({*given, self.gateway_host.lower()} - {""})
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -17,6 +17,8 @@ from ekiden_gateway.models.problems import ProblemPage, ProblemPages
 from ekiden_gateway.problems import Problem
 
 router = APIRouter(tags=["documents"])
+_ONE_PAGE = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+"""Its style stands in it, and nothing else is loaded."""
 
 
 @router.get("/openapi.json", operation_id="getOpenApi", response_model=dict[str, object])
@@ -34,7 +36,10 @@ async def messages() -> JSONResponse:
 @router.get("/docs", operation_id="readDocumentation", response_class=HTMLResponse)
 async def page(request: Request, parts: UsedParts) -> HTMLResponse:
     """This API, for people."""
-    return HTMLResponse(reference.page(request.app.state.openapi(parts.callers.asks), KINDS.values()))
+    own_style = {"Content-Security-Policy": _ONE_PAGE}
+    return HTMLResponse(
+        reference.page(request.app.state.openapi(parts.callers.asks), KINDS.values()), headers=own_style
+    )
 
 
 @router.get("/problems", operation_id="listProblems", response_model=ProblemPages)

@@ -1,10 +1,10 @@
-"""For probes and for people who look around: alive, ready, metrics, a page of links."""
+"""For probes and dashboards: alive, ready, metrics."""
 
 from typing import Any
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from ekiden.metrics import GATEWAY, TABLE
 from ekiden_gateway.access import UsedParts
@@ -12,17 +12,6 @@ from ekiden_gateway.documented import header
 from ekiden_gateway.kinds import UNAVAILABLE
 
 router = APIRouter(tags=["service"])
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Ekiden</title></head>
-<body><h1>Ekiden 駅伝</h1><p>Chain-of-thought sessions, carried from phase to phase.</p>
-<ul>
-<li><a href="/docs">API documentation</a></li>
-<li><a href="/api/viral/cot-session/">Sessions</a></li>
-<li><a href="/api/workflows">Workflows</a></li>
-<li><a href="/readyz">Readiness</a></li>
-<li><a href="/metrics">Metrics</a></li>
-</ul></body></html>
-"""
 _UNREADY: dict[int | str, dict[str, Any]] = {
     503: {
         "description": "What does not work",
@@ -30,11 +19,6 @@ _UNREADY: dict[int | str, dict[str, Any]] = {
         "content": {"text/plain": {"schema": {"type": "string"}}},
     }
 }
-
-
-@router.get("/", include_in_schema=False)
-async def page() -> HTMLResponse:
-    return HTMLResponse(_PAGE)
 
 
 @router.get("/healthz", operation_id="isAlive", response_class=PlainTextResponse)
