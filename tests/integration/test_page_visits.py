@@ -113,7 +113,7 @@ async def test_a_visit_ends_with_its_key(browser: Browser, monkeypatch: pytest.M
     parts = browser.server.parts
     for keys in (f"bob:{BOB}", f"bob:{BOB},ann:another-secret-0123456789"):
         with monkeypatch.context() as patch:
-            patch.setattr(parts, "keyring", Keyring.read(keys))
+            patch.setattr(parts.callers, "_keyring", Keyring.read(keys))
             assert (await browser.client.get("/")).status_code == 303
     assert (await browser.client.get("/")).status_code == 200
 

@@ -33,7 +33,8 @@ class Words:
     def money(self, usd: float) -> str:
         """Cents for large sums, more digits for the small ones that calls cost."""
         digits = 2 if usd == 0 or usd >= 1 else 4 if usd >= 0.0001 else 6
-        return f"${usd:,.{digits}f}"
+        whole, _, part = f"{usd:,.{digits}f}".partition(".")
+        return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
 
     def seconds(self, span: float) -> str:
         if span < 60:
@@ -56,6 +57,11 @@ class Words:
             if span >= size:
                 return self(f"ago.{unit}", n=span // size)
         return self("ago.now")
+
+
+def in_language(texts: Mapping[str, str], language: str, otherwise: str) -> str:
+    """A workflow's own text in the language of the page, else in the first it has."""
+    return texts.get(language) or next(iter(texts.values()), otherwise)
 
 
 @cache

@@ -19,11 +19,11 @@ LONGEST_VALUE = 20_000
 """Characters of one text that a page shows; the API has all of it."""
 
 
-def page(visitor: Visitor, template: str, /, status: int = 200, **shown: object) -> HTMLResponse:
+def page(visitor: Visitor, template: str, code: int = 200, /, **shown: object) -> HTMLResponse:
     """A page in the visitor's language. It is his alone, so nobody keeps it."""
     text = environment().get_template(template).render(**_around(visitor), **shown)
     headers = {"Cache-Control": "no-store", "Vary": "Cookie, Accept-Language, HX-Request"}
-    return HTMLResponse(text.encode("utf-8", "replace"), status, headers)
+    return HTMLResponse(text.encode("utf-8", "replace"), code, headers)
 
 
 @cache

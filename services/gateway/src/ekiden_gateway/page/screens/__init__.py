@@ -1,5 +1,5 @@
 """The pages, one module for each kind: they read with the stores, show with the views, and say what the routes say."""
 
-from ekiden_gateway.page.screens import doors, files, sessions
+from ekiden_gateway.page.screens import dead_letters, doors, files, providers, session, sessions, start, words
 
-MODULES = (sessions, doors, files)
+MODULES = (sessions, start, session, words, providers, dead_letters, doors, files)

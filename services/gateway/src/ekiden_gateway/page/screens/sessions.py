@@ -13,7 +13,7 @@ from ekiden.domain.session import Status
 from ekiden_gateway.access import UsedParts
 from ekiden_gateway.listing import Wanted
 from ekiden_gateway.models.sessions import SessionSummary
-from ekiden_gateway.page.languages import Words
+from ekiden_gateway.page.languages import Words, in_language
 from ekiden_gateway.page.rendering import page
 from ekiden_gateway.page.routing import router
 from ekiden_gateway.page.visitor import Known
@@ -131,11 +131,6 @@ def row(item: SessionSummary, parts: Parts, words: Words) -> Row:
 def title_of(given: Mapping[str, str], session_id: str) -> str:
     """What a session is about: its theme, else its first input that says something."""
     return given.get("theme") or next((text for text in given.values() if text.strip()), session_id)
-
-
-def in_language(texts: Mapping[str, str], language: str, otherwise: str) -> str:
-    """A workflow's own text in the language of the page, else in the first it has."""
-    return texts.get(language) or next(iter(texts.values()), otherwise)
 
 
 async def _counts(parts: Parts, wanted: Wanted) -> Mapping[Status, int]:

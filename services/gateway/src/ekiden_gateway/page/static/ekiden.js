@@ -7,14 +7,27 @@
   // A session's page is fetched again whenever its history grows, in parts; a part in which somebody writes is left alone.
   const listen = (live) => {
     let due = null;
-    const refresh = () => {
+    let source = null;
+    let seen = live.dataset.version;
+    const refresh = (event) => {
+      seen = event.lastEventId;
       due = due || setTimeout(() => { due = null; htmx.trigger(live, "moved"); }, 150);
     };
-    const source = new EventSource(`${live.dataset.events}?after=${live.dataset.version}`);
-    source.addEventListener("session", refresh);
-    source.addEventListener("open", () => live.replaceChildren());
-    source.addEventListener("error", () => live.replaceChildren(document.body.dataset.offline));
-    addEventListener("pagehide", () => source.close(), { once: true });
+    // Closed while nobody looks: a browser keeps few connections to one place.
+    const open = () => {
+      if (source) return;
+      source = new EventSource(`${live.dataset.events}?after=${seen}`);
+      source.addEventListener("session", refresh);
+      source.addEventListener("open", () => live.replaceChildren());
+      source.addEventListener("error", () => live.replaceChildren(document.body.dataset.offline));
+    };
+    const close = () => {
+      source?.close();
+      source = null;
+    };
+    document.addEventListener("visibilitychange", () => document.hidden ? close() : open());
+    addEventListener("pagehide", close);
+    open();
   };
 
   const busy = (part) => {
@@ -55,9 +68,10 @@
   });
 
   const enhance = (root) => {
-    const written = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+    const { lang } = document.documentElement;
     for (const time of all("time[data-local]", root)) {
-      time.textContent = written.format(new Date(time.dateTime));
+      const timeStyle = time.dataset.local === "precise" ? "medium" : "short";
+      time.textContent = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle }).format(new Date(time.dateTime));
       time.removeAttribute("data-local");
     }
     for (const button of all("[data-copy][hidden]", root)) button.hidden = false;
