@@ -31,7 +31,11 @@ class Form:
 
     def text(self, name: str) -> str:
         """A field's text as a person means it; empty when it is not there."""
-        return self.fields.get(name, [""])[-1].replace("\r\n", "\n").strip()
+        return self.whole(name).strip()
+
+    def whole(self, name: str) -> str:
+        """A field's text with its spaces, and with line breaks as everybody else writes them."""
+        return self.fields.get(name, [""])[-1].replace("\r\n", "\n")
 
     def texts(self, name: str) -> list[str]:
         return [text for given in self.fields.get(name, []) if (text := given.strip())]

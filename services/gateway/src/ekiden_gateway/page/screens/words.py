@@ -13,7 +13,6 @@ from ekiden.workflow.package import Workflow
 from ekiden_gateway.access import UsedParts, begun
 from ekiden_gateway.commands import workflow_of
 from ekiden_gateway.kinds import NOT_FOUND
-from ekiden_gateway.models.parts import DraftStatus
 from ekiden_gateway.models.requests import ContinueSession, EditDraft, Recovery
 from ekiden_gateway.models.sessions import CommandAnswer
 from ekiden_gateway.models.wire import Asked
@@ -60,12 +59,16 @@ async def edit(
     form: WrittenForm,
     number: Annotated[int, Path(alias="conceptNumber", ge=1, le=100)],
 ) -> Response:
-    """Change a draft as it was shown: somebody else's change since then is not overwritten."""
-    asked: dict[str, object] = {"status": form.text("status") or DraftStatus.DRAFT}
+    """Change of a draft what was changed in its form; somebody else's change since then is not overwritten."""
+    asked: dict[str, object] = {}
+    if form.text("status") != form.text("status_before"):
+        asked["status"] = form.text("status")
     if "original" in form.fields:
         asked["editedContent"] = None
-    elif "content" in form.fields:
-        asked["editedContent"] = form.text("content")
+    elif form.whole("content") != form.whole("content_before"):
+        asked["editedContent"] = form.whole("content")
+    if not asked:
+        return go_to(f"/sessions/{session.id}#draft-{number}")
     await drafts.edit_draft(session, parts, number, _checked(EditDraft, asked), Response(), form.text("seen") or None)
     return go_to(f"/sessions/{session.id}#draft-{number}")
 

@@ -9,15 +9,24 @@
     let due = null;
     let source = null;
     let seen = live.dataset.version;
-    const refresh = (event) => {
-      seen = event.lastEventId;
-      due = due || setTimeout(() => { due = null; htmx.trigger(live, "moved"); }, 150);
+    const refresh = (after) => {
+      due = due || setTimeout(() => { due = null; htmx.trigger(live, "moved"); }, after);
     };
+    const moved = (event) => {
+      seen = event.lastEventId;
+      clearTimeout(due);
+      due = null;
+      refresh(150);
+    };
+    // Between two transitions calls are sent and answered: while something is under way, look again.
+    live.addEventListener("htmx:afterRequest", () => {
+      if (!document.hidden && document.querySelector("#now:is(.is-thinking, .is-executing, .is-integrating)")) refresh(4000);
+    });
     // Closed while nobody looks: a browser keeps few connections to one place.
     const open = () => {
       if (source) return;
       source = new EventSource(`${live.dataset.events}?after=${seen}`);
-      source.addEventListener("session", refresh);
+      source.addEventListener("session", moved);
       source.addEventListener("open", () => live.replaceChildren());
       source.addEventListener("error", () => live.replaceChildren(document.body.dataset.offline));
     };
