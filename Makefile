@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 VENV := .venv
 BIN := $(VENV)/bin
-PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard shared/pyproject.toml services/*/pyproject.toml cli/pyproject.toml deploy/native/pyproject.toml))
+PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard shared/pyproject.toml services/*/pyproject.toml clients/*/pyproject.toml cli/pyproject.toml deploy/native/pyproject.toml))
 PYPROJECTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 STAMP := $(VENV)/.ekiden-setup
 
@@ -124,7 +124,7 @@ latency: setup ## measure create and async-status while a thousand sessions run 
 lock: setup ## make requirements.lock again from the pyproject files
 	@[ -x $(BIN)/uv ] || $(BIN)/pip install -qq uv
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
-		--no-emit-package ekiden pyproject.toml $(PYPROJECTS) -o requirements.lock
+		--no-emit-package ekiden --no-emit-package ekiden-client pyproject.toml $(PYPROJECTS) -o requirements.lock
 
 format: setup ## format the code
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -4,7 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ekiden_cli.app import make_app
-from ekiden_cli.errors import Exit, Unreachable
+from ekiden_cli.errors import Exit
+from ekiden_client import Unreachable
 
 GROUPS = ("sessions", "providers", "dead-letters")
 

@@ -7,11 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from ekiden_cli.client import Gateway
 from ekiden_cli.doctor.finding import Verdict
-from ekiden_cli.doctor.stack import check_providers
-from ekiden_cli.errors import NotFound
-from ekiden_cli.providers import Providers, ProviderState, provider_lines, why_open
+from ekiden_cli.doctor.gateway import check_providers
+from ekiden_cli.providers import provider_lines, why_open
+from ekiden_client import EkidenClient, NotFound, Page, ProviderState
 
 SINCE = "2026-11-22T09:30:00Z"
 CLOSED = {"state": "closed", "reason": None, "since": None, "nextProbeAt": None, "openedBy": None}
@@ -22,13 +21,13 @@ def state(breaker: dict[str, Any] = CLOSED, **more: Any) -> ProviderState:
     return ProviderState.model_validate({"provider": "gpt", "breaker": breaker, **more})
 
 
-def answering(body: object, status: int = 200, seen: list[httpx.Request] | None = None) -> Gateway:
+def answering(body: object, status: int = 200, seen: list[httpx.Request] | None = None) -> EkidenClient:
     def answer(request: httpx.Request) -> httpx.Response:
         if seen is not None:
             seen.append(request)
         return httpx.Response(status, json=body)
 
-    return Gateway("http://gateway", transport=httpx.MockTransport(answer))
+    return EkidenClient("http://gateway", key="", transport=httpx.MockTransport(answer))
 
 
 def test_a_provider_that_passes_calls_is_one_line() -> None:
@@ -65,11 +64,11 @@ def test_what_a_provider_said_cannot_move_the_cursor() -> None:
 @pytest.mark.parametrize(
     ("call", "path", "body"),
     [
-        (lambda gateway: gateway.open_breaker("gpt", "why"), "/api/providers/gpt/open", {"reason": "why"}),
-        (lambda gateway: gateway.close_breaker("a/b"), "/api/providers/a%2Fb/close", None),
+        (lambda gateway: gateway.providers.open("gpt", "why"), "/api/providers/gpt/open", {"reason": "why"}),
+        (lambda gateway: gateway.providers.close("a/b"), "/api/providers/a%2Fb/close", None),
     ],
 )
-async def test_a_command_goes_to_its_route(call: Callable[[Gateway], Any], path: str, body: object) -> None:
+async def test_a_command_goes_to_its_route(call: Callable[[EkidenClient], Any], path: str, body: object) -> None:
     seen: list[httpx.Request] = []
     async with answering({"provider": "gpt", "breaker": CLOSED}, seen=seen) as gateway:
         assert (await call(gateway)).provider == "gpt"
@@ -80,15 +79,15 @@ async def test_a_command_goes_to_its_route(call: Callable[[Gateway], Any], path:
 async def test_what_is_received_is_given_back_whole() -> None:
     body = {"items": [{"provider": "gpt", "breaker": CLOSED, "later": 1}], "nextCursor": None}
     async with answering(body) as gateway:
-        page = await gateway.providers()
-    assert isinstance(page, Providers)
+        page = await gateway.providers.page()
+    assert isinstance(page, Page)
     assert page.raw == body
 
 
 async def test_an_unknown_provider_is_not_found() -> None:
     async with answering({"status": 404, "title": "There is no such provider"}, 404) as gateway:
         with pytest.raises(NotFound):
-            await gateway.close_breaker("claude")
+            await gateway.providers.close("claude")
 
 
 @pytest.mark.parametrize(

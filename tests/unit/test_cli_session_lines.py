@@ -1,7 +1,7 @@
 """What a person reads of a session's health, its ledger, and what a command would cost."""
 
-from ekiden_cli.documents import Forecast, Recovery, Task
 from ekiden_cli.session_lines import forecast_lines, recovery_lines, task_lines
+from ekiden_client import Forecast, HealthReport, Task
 
 TASK = "ses_0199c0ffee0077778888999900001111.1E.g1.0"
 
@@ -15,7 +15,7 @@ def test_a_health_report_shows_the_evidence_and_the_money_at_risk() -> None:
         "atRiskUsd": 0.06,
     }
 
-    lines = list(recovery_lines(Recovery.model_validate({"health": health})))
+    lines = list(recovery_lines(HealthReport.model_validate({"sessionId": "ses_1", "health": health})))
 
     assert lines[0] == "Nobody can say."
     assert "  At risk of being paid twice: $0.0600" in lines

@@ -8,7 +8,6 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from ekiden_cli.documents import AsyncTasks, Draft, Entry, SessionState, SessionStatus, Task
 from ekiden_cli.draft_view import draw_draft, print_draft
 from ekiden_cli.legs import Mark, count_searches, legs
 from ekiden_cli.outcome import exit_code
@@ -16,6 +15,8 @@ from ekiden_cli.plain_view import PlainView
 from ekiden_cli.receipt import SIMULATED, draw_receipt, make_receipt
 from ekiden_cli.relay_view import LONGEST_LINE, RelayView
 from ekiden_cli.wording import seconds, sentence_of, usd
+from ekiden_client import Draft, Entry, SessionStatus, SessionSummary, Task
+from ekiden_client.models.status import AsyncTasks
 
 SESSION = "ses_0199c0ffee0077778888999900001111"
 BEGAN = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -23,8 +24,8 @@ NOW = BEGAN + timedelta(seconds=75)
 TITLES = ["トレンド調査", "機会の評価", "企画", "原稿", "投稿戦略"]
 
 
-HEAD = SessionState.model_validate(
-    {"sessionId": SESSION, "input": {"theme": "AIと働き方", "platform": "twitter"}, "language": "ja"}
+HEAD = SessionSummary.model_validate(
+    {"sessionId": SESSION, "status": "PENDING", "createdAt": "2026-11-22T09:30:00Z", "input": {"theme": "AIと働き方", "platform": "twitter"}, "language": "ja"}
 )
 
 
@@ -35,6 +36,7 @@ def status(state: str = "EXECUTING", phase: int = 1, step: str = "EXECUTE", **se
         "currentPhase": phase,
         "currentStep": step,
         "workflow": "viral-content@1",
+        "createdAt": BEGAN.isoformat(),
         "startedAt": BEGAN.isoformat(),
     }
     phases = [
@@ -49,7 +51,7 @@ def status(state: str = "EXECUTING", phase: int = 1, step: str = "EXECUTE", **se
             "simulated": True,
             "phases": phases,
             "asyncTasks": {"current": searches, "recent": []},
-            "progress": {"percentage": 9.5, "estimatedSecondsRemaining": 65},
+            "progress": {"percentage": 10, "estimatedSecondsRemaining": 65},
             "cost": {"spentUsd": 0.0123, "reservedUsd": 0.06, "budgetUsd": 1.0, "savedUsd": 0.005},
             "nextAction": {"action": "wait", "message": "Three searches are under way."},
         }
@@ -247,8 +249,8 @@ def test_a_draft_of_another_workflow_may_lack_almost_everything() -> None:
 
 def test_the_receipt_adds_up_what_every_submission_cost() -> None:
     rows = [
-        {"id": "a", "type": "GPT_COMPLETION", "submissions": [cost(0.002), cost(0.003)]},
-        {"id": "b", "type": "PERPLEXITY_SEARCH", "submissions": [cost(0.005)], "simulated": True},
+        {"id": "a", "status": "COMPLETED", "type": "GPT_COMPLETION", "submissions": [cost(0.002), cost(0.003)]},
+        {"id": "b", "status": "COMPLETED", "type": "PERPLEXITY_SEARCH", "submissions": [cost(0.005)], "simulated": True},
     ]
 
     receipt = make_receipt(status("COMPLETED", 5, "INTEGRATE"), [Task.model_validate(row) for row in rows])

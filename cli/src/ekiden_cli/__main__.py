@@ -1,19 +1,21 @@
 """`ekiden`, and `python -m ekiden_cli`: every error becomes a sentence and an exit code, never a traceback."""
 
-import json
 import os
 import sys
 import traceback
 
 from ekiden_cli.app import make_app
-from ekiden_cli.errors import CliError, Exit
+from ekiden_cli.errors import CliError, Exit, document_of, exit_of, help_for
+from ekiden_cli.terminal import as_json, tolerate_encodings
+from ekiden_client import EkidenError
 
 
 def main() -> None:
     """Run the command that the arguments name."""
+    tolerate_encodings()
     try:
         make_app()()
-    except CliError as error:
+    except (CliError, EkidenError) as error:
         sys.exit(_tell(error))
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -22,11 +24,11 @@ def main() -> None:
         sys.exit(_confess(error))
 
 
-def _tell(error: CliError) -> Exit:
+def _tell(error: CliError | EkidenError) -> Exit:
     if "--json" in sys.argv:
-        print(json.dumps({"error": error.document()}, ensure_ascii=False, indent=2))
-    print("\n".join(line for line in (str(error), error.help) if line), file=sys.stderr)
-    return error.exit_code
+        print(as_json({"error": document_of(error)}, indent=2))
+    print("\n".join(line for line in (str(error), help_for(error)) if line), file=sys.stderr)
+    return exit_of(error)
 
 
 def _confess(error: Exception) -> Exit:

@@ -12,7 +12,10 @@ ENV_FILE = "stack.env"
 
 @dataclass(frozen=True)
 class Addresses:
-    """The addresses in use. `source` says where they are from; what nobody told is None."""
+    """The addresses in use. `source` says where they are from, `gateway_from` the gateway's; what nobody told is None.
+
+    `state_dir` is the folder of the native stack that they were found in.
+    """
 
     gateway_url: str
     amqp_url: str | None
@@ -21,6 +24,8 @@ class Addresses:
     simulator_url: str | None
     api_key: str | None
     source: str
+    gateway_from: str = "the usual one"
+    state_dir: Path | None = None
 
 
 def find_addresses(environ: Mapping[str, str], folder: Path) -> Addresses:
@@ -29,14 +34,17 @@ def find_addresses(environ: Mapping[str, str], folder: Path) -> Addresses:
     told = read_env(env_file) if env_file else {}
     asked = {name: value for name, value in environ.items() if value}
     known = {**told, **asked}
+    gateway_url, gateway_from = _gateway(asked, told, str(env_file))
     return Addresses(
-        gateway_url=_gateway(asked, told),
+        gateway_url=gateway_url,
         amqp_url=known.get("EKIDEN_AMQP_URL"),
         mongodb_url=known.get("EKIDEN_MONGODB_URL"),
         mongodb_database=known.get("EKIDEN_MONGODB_DATABASE", "ekiden"),
         simulator_url=known.get("EKIDEN_SIMULATOR_URL"),
         api_key=known.get("EKIDEN_API_KEY"),
         source=str(env_file) if told else "the environment and defaults",
+        gateway_from=gateway_from,
+        state_dir=env_file.parent if env_file else None,
     )
 
 
@@ -55,12 +63,13 @@ def read_env(path: Path) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words if "=" in word)
 
 
-def _gateway(asked: Mapping[str, str], told: Mapping[str, str]) -> str:
-    """A URL beats a port, and what the environment says beats what the stack wrote down."""
-    for source in (asked, told):
+def _gateway(asked: Mapping[str, str], told: Mapping[str, str], env_file: str) -> tuple[str, str]:
+    """An address and where it is from. A URL beats a port, the environment beats what the stack wrote down."""
+    for source, where in ((asked, ""), (told, f"{env_file}: ")):
         if url := source.get("EKIDEN_GATEWAY_URL"):
-            return url.rstrip("/")
+            return url.rstrip("/"), f"{where}EKIDEN_GATEWAY_URL"
         if port := source.get("EKIDEN_GATEWAY_PORT"):
             host = source.get("EKIDEN_GATEWAY_HOST", "127.0.0.1")
-            return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104 (compared only)
-    return USUAL_GATEWAY
+            place = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 (compared only)
+            return f"http://{place}:{port}", f"{where}EKIDEN_GATEWAY_PORT"
+    return USUAL_GATEWAY, "no setting: it is the usual one"

@@ -8,11 +8,9 @@ from ekiden_cli.commands import dead_letters, providers, sessions, workflow
 from ekiden_cli.commands.doctor import doctor
 from ekiden_cli.commands.drafts import drafts
 from ekiden_cli.commands.run import run
+from ekiden_cli.errors import MEANINGS
 
-_EPILOG = (
-    "Exit codes: 0 done and well; 1 failed, or not healthy; 2 misunderstood; 3 no such thing; "
-    "4 the session waits for a person; 5 the gateway does not answer; 130 interrupted."
-)
+_EPILOG = f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in MEANINGS.items())}."
 
 
 def make_app() -> typer.Typer:

@@ -1,36 +1,12 @@
-"""Dead letters, as the gateway answers them and as a person reads them."""
+"""Dead letters as a person reads them."""
 
 import json
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 
-from pydantic import Field
-
-from ekiden_cli.documents import Document, Text
 from ekiden_cli.wrap import clean, shorten
+from ekiden_client import DeadLetter
 
 _ERROR_CELLS = 80
-
-
-class DeadLetter(Document):
-    id: str = ""
-    queue: Text = ""
-    reason: Text = ""
-    error: Text = ""
-    deaths: int = 1
-    died_at: datetime | None = None
-    replayed_at: datetime | None = None
-    session_id: str | None = None
-    task_id: str | None = None
-    size_bytes: int = 0
-    truncated: bool = False
-    not_replayable: str | None = None
-    body: object = None
-
-
-class DeadLetters(Document):
-    items: Sequence[DeadLetter] = ()
-    next_cursor: str | None = Field(default=None)
 
 
 def letter_line(letter: DeadLetter) -> str:

@@ -9,9 +9,9 @@ from rich.console import Group
 from rich.style import Style
 from rich.text import Text
 
-from ekiden_cli.documents import Draft
 from ekiden_cli.relay_view import LONGEST_LINE
 from ekiden_cli.wrap import clean, pad, wrap
+from ekiden_client import Draft
 
 _LABEL_CELLS = 13
 _INDENT = "   "
@@ -42,7 +42,7 @@ def parts(draft: Draft) -> Iterator[Part]:
         Part("Hook", Kind.TEXT, _one(draft.hook)),
         Part("Angle", Kind.TEXT, _one(draft.angle)),
         Part("Format", Kind.TEXT, _one(draft.format)),
-        Part("Post", Kind.POST, _one(draft.edited_content or draft.content)),
+        Part("Post", Kind.POST, _one(draft.text)),
         Part("Hashtags", Kind.TAGS, _one(" ".join(draft.hashtags or ()))),
         Part("Visual guide", Kind.TEXT, _one(draft.visual_guide)),
         Part("Timing", Kind.TEXT, _one(draft.timing)),

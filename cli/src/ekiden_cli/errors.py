@@ -1,22 +1,27 @@
-"""What can go wrong between a person and the gateway, split by what the person does next.
+"""What ends a command, and with which exit code.
 
 ::
 
-    CliError                    a sentence, and the exit code that belongs to it
-    ├── NotThere                there is no such folder (3)
-    ├── Unreachable             start the stack, or say where it is (5)
-    └── Problem                 the gateway answered, and said no (1)
-        ├── NotFound                look up the id (3)
-        ├── Invalid                 mend what you sent (2)
-        ├── Forbidden               set EKIDEN_API_KEY, or ask for another scope
-        ├── Conflict                the state does not allow it; the detail says what does
-        ├── OverQuota               wait, then try again
-        └── Unavailable             the gateway stands, what is behind it does not: wait
+    EkidenError (of ekiden_client)   what the gateway said, or that nobody is there; split by what to do next
+    CliError                         a sentence, and the exit code that belongs to it
+    └── NotThere                     there is no such thing (3)
 """
 
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import ClassVar
+
+from ekiden_client import (
+    EkidenError,
+    Forbidden,
+    Invalid,
+    Misconfigured,
+    NotAGateway,
+    NotFound,
+    Problem,
+    Unauthenticated,
+    Unreachable,
+)
 
 
 class Exit(IntEnum):
@@ -31,6 +36,17 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+MEANINGS: Mapping[Exit, str] = {
+    Exit.OK: "done and well",
+    Exit.FAILED: "failed, not healthy, or not allowed",
+    Exit.USAGE: "misunderstood: an option, a value or a setting",
+    Exit.NOT_FOUND: "no such thing",
+    Exit.WAITS: "the session waits for a person",
+    Exit.UNREACHABLE: "the gateway does not answer",
+    Exit.INTERRUPTED: "interrupted by Ctrl-C; a session goes on",
+}
+
+
 class CliError(Exception):
     """The command cannot do what was asked."""
 
@@ -40,10 +56,6 @@ class CliError(Exception):
         super().__init__(message or (self.__doc__ or "").split("\n")[0])
         self.help = help
 
-    def document(self) -> dict[str, object]:
-        """What `--json` prints of it."""
-        return {"type": type(self).__name__, "detail": str(self), "help": self.help or None}
-
 
 class NotThere(CliError):
     """There is no such thing."""
@@ -51,64 +63,51 @@ class NotThere(CliError):
     exit_code = Exit.NOT_FOUND
 
 
-class Unreachable(CliError):
-    """The gateway does not answer."""
+class Away(CliError):
+    """What the command needs does not answer."""
 
     exit_code = Exit.UNREACHABLE
 
 
-class Problem(CliError):
-    """The gateway answered with a problem.
-
-    `status` is the HTTP status, `type` the problem's stable name, `extra` what else the gateway said.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        title: str = "",
-        detail: str = "",
-        *,
-        type: str = "about:blank",
-        retry_after_seconds: float | None = None,
-        extra: Mapping[str, object] | None = None,
-    ) -> None:
-        super().__init__(detail or title or f"The gateway answered with status {status}.")
-        self.status = status
-        self.title = title
-        self.type = type
-        self.retry_after_seconds = retry_after_seconds
-        self.extra = extra or {}
-        if retry_after_seconds is not None:
-            self.help = f"Try again in {retry_after_seconds:.0f} s."
-
-    def document(self) -> dict[str, object]:
-        return {**self.extra, "type": self.type, "title": self.title, "status": self.status, "detail": str(self)}
+_EXITS: Mapping[type[EkidenError], Exit] = {
+    Misconfigured: Exit.USAGE,
+    Invalid: Exit.USAGE,
+    NotFound: Exit.NOT_FOUND,
+    Unreachable: Exit.UNREACHABLE,
+}
+_ADDRESS = "Say where the gateway is with EKIDEN_GATEWAY_URL."
 
 
-class NotFound(Problem):
-    """The gateway knows no such thing."""
-
-    exit_code = Exit.NOT_FOUND
-
-
-class Invalid(Problem):
-    """The gateway does not accept what was sent."""
-
-    exit_code = Exit.USAGE
+def exit_of(error: CliError | EkidenError) -> Exit:
+    if isinstance(error, CliError):
+        return error.exit_code
+    return next((code for kind, code in _EXITS.items() if isinstance(error, kind)), Exit.FAILED)
 
 
-class Forbidden(Problem):
-    """The gateway wants an API key, or one with another scope."""
+def help_for(error: CliError | EkidenError) -> str:
+    """What to do about it; empty when its sentence says that already."""
+    match error:
+        case CliError():
+            return error.help
+        case NotAGateway():
+            return f"{_ADDRESS} `ekiden doctor` compares the versions."
+        case Misconfigured():
+            return "Mend EKIDEN_GATEWAY_URL or EKIDEN_API_KEY."
+        case Unreachable():
+            return f"Start the stack with `make up`. {_ADDRESS}"
+        case Unauthenticated():
+            return "Set EKIDEN_API_KEY to a key of this gateway."
+        case Forbidden():
+            return "Set EKIDEN_API_KEY to a key that has this scope."
+        case Problem(retry_after_seconds=float() as wait):
+            return f"Try again in {wait:.0f} s."
+        case _:
+            return ""
 
 
-class Conflict(Problem):
-    """The state of the session does not allow it."""
-
-
-class OverQuota(Problem):
-    """Too many requests, or too much money."""
-
-
-class Unavailable(Problem):
-    """The gateway stands, but what it needs does not."""
+def document_of(error: CliError | EkidenError) -> dict[str, object]:
+    """What `--json` prints of it."""
+    told: dict[str, object] = {"type": type(error).__name__, "detail": str(error)}
+    if isinstance(error, Problem):
+        told = error.document()
+    return told | {"help": help_for(error) or None, "exitCode": int(exit_of(error))}

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
-from ekiden_cli.documents import PhaseState, SessionState, SessionStatus, Step, Task
+from ekiden_client import SessionState, SessionStatus, Step
+from ekiden_client.models.status import PhaseStatus
+from ekiden_client.models.tasks import TaskState
 
 _FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _PLACE = re.compile(r"\.g(?P<generation>\d+)\.(?P<index>\d+)$")
@@ -49,7 +51,7 @@ class Leg:
 
 
 def legs(
-    status: SessionStatus, tasks: Iterable[Task], now: datetime, fan_outs: Collection[int] = frozenset()
+    status: SessionStatus, tasks: Iterable[TaskState], now: datetime, fan_outs: Collection[int] = frozenset()
 ) -> list[Leg]:
     """Return every leg.
 
@@ -61,7 +63,7 @@ def legs(
     return [_leg(status.session, phase, known, now, fans_out=phase.number in fan_outs) for phase in phases]
 
 
-def _leg(session: SessionState, phase: PhaseState, tasks: list[Task], now: datetime, *, fans_out: bool) -> Leg:
+def _leg(session: SessionState, phase: PhaseStatus, tasks: list[TaskState], now: datetime, *, fans_out: bool) -> Leg:
     searches = count_searches(
         task for task in tasks if task.phase_number == phase.number and task.step_name == "EXECUTE"
     )
@@ -81,7 +83,7 @@ def _station(step: Step, mark: Mark, searches: Searches) -> Station:
     return Station(step, mark, replace(searches, ended=searches.total) if mark is Mark.DONE else searches)
 
 
-def count_searches(tasks: Iterable[Task]) -> Searches:
+def count_searches(tasks: Iterable[TaskState]) -> Searches:
     """Count the latest order of each item: a retry orders it again under the next generation."""
     latest: dict[str, tuple[int, str]] = {}
     for task in tasks:
@@ -93,7 +95,7 @@ def count_searches(tasks: Iterable[Task]) -> Searches:
     return Searches(len(latest), len(ended), sum(state != "COMPLETED" for state in ended))
 
 
-def _has_execute(session: SessionState, phase: PhaseState, searches: Searches) -> bool:
+def _has_execute(session: SessionState, phase: PhaseStatus, searches: Searches) -> bool:
     here = session.current_phase == phase.number and session.current_step == Step.EXECUTE
     return phase.has_execute or here or searches.total > 0
 

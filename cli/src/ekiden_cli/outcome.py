@@ -4,31 +4,31 @@ from typing import Any
 
 from rich.text import Text
 
-from ekiden_cli.client import Gateway, patiently
-from ekiden_cli.documents import Drafts, SessionState, SessionStatus
 from ekiden_cli.draft_view import draw_draft, print_draft
 from ekiden_cli.errors import Exit
 from ekiden_cli.receipt import SIMULATED, Receipt, draw_receipt, make_receipt, summary, table
 from ekiden_cli.relay_view import LONGEST_LINE
 from ekiden_cli.session_lines import calls_line, question_of, reused
 from ekiden_cli.terminal import Terminal
+from ekiden_cli.watch import WATCHING
 from ekiden_cli.wording import waits_for, way_on
 from ekiden_cli.wrap import clean, wrap
+from ekiden_client import Drafts, EkidenClient, SessionStatus, SessionSummary
 
 
-async def tell_outcome(gateway: Gateway, status: SessionStatus, terminal: Terminal) -> Drafts | None:
+async def tell_outcome(gateway: EkidenClient, status: SessionStatus, terminal: Terminal) -> Drafts | None:
     """Tell what became of a session that stopped; return its drafts when it completed."""
-    name = status.session.id
-    receipt = make_receipt(status, await patiently(lambda: gateway.tasks(name)))
+    name, sessions = status.session.id, gateway.with_patience(WATCHING).sessions
+    receipt = make_receipt(status, await sessions.tasks(name))
     completed = status.session.status == "COMPLETED"
-    drafts = await patiently(lambda: gateway.drafts(name)) if completed else None
+    drafts = await sessions.drafts(name) if completed else None
     if terminal.as_json:
         terminal.give(_document(status, drafts, receipt))
         return drafts
     if terminal.drawn:
         terminal.out.print()
     if drafts is not None:
-        tell_drafts(drafts, await patiently(lambda: gateway.session(name)), terminal)
+        tell_drafts(drafts, await sessions.get(name), terminal)
     else:
         _tell_stop(status, terminal)
     tell_receipt(receipt, terminal)
@@ -41,7 +41,7 @@ def exit_code(status: SessionStatus) -> Exit:
     return Exit.WAITS if status.session.waits_for_a_person else Exit.FAILED
 
 
-def tell_drafts(drafts: Drafts, head: SessionState, terminal: Terminal) -> None:
+def tell_drafts(drafts: Drafts, head: SessionSummary, terminal: Terminal) -> None:
     platform = head.input.get("platform", "")
     if not terminal.drawn:
         terminal.say("")
@@ -68,16 +68,20 @@ def _tell_stop(status: SessionStatus, terminal: Terminal) -> None:
     """Say why it stopped, and the command that helps; a gate shows what it guards."""
     session, gate = status.session, status.gate
     waiting = session.status == "WAITING"
-    _say(terminal, f"The session {waits_for(session) if waiting else f'is {session.status}'}.", style="bold")
+    _say(
+        terminal,
+        f"The session {waits_for(session.waiting_reason) if waiting else f'is {session.status}'}.",
+        style="bold",
+    )
     if session.failure:
-        _say(terminal, f"{session.failure.get('error', '')}: {session.failure.get('message', '')}")
+        _say(terminal, f"{session.failure.error}: {session.failure.message}")
     if gate:
         _say(terminal, f"Behind the gate at {gate.position}: {calls_line(gate.forecast)}.")
         if gate.cached:
             _say(terminal, f"{reused(gate.cached, gate.saved_usd)}.")
         for item in gate.items:
             _say(terminal, question_of(item), lead="· ")
-    elif status.next_action and status.next_action.message:
+    elif status.next_action.message:
         _say(terminal, status.next_action.message)
     for command in way_on(session):
         _say(terminal, command, lead="→ ", style="bold cyan")

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from ekiden_cli.documents import Entry
 from ekiden_cli.wording import seconds, sentence_of
 from ekiden_cli.wrap import clean
+from ekiden_client import Entry
 
 
 class PlainView:

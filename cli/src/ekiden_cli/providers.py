@@ -1,37 +1,12 @@
-"""Providers, as the gateway answers them and as a person reads them."""
+"""Providers as a person reads them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
-from ekiden_cli.documents import Document, Text
 from ekiden_cli.wrap import clean
+from ekiden_client import ProviderState
 
 _NAME_CELLS = 11
-
-
-class Breaker(Document):
-    state: Text = "closed"
-    reason: str | None = None
-    since: datetime | None = None
-    next_probe_at: datetime | None = None
-    opened_by: str | None = None
-
-    @property
-    def is_open(self) -> bool:
-        return self.state != "closed"
-
-
-class ProviderState(Document):
-    provider: str = ""
-    breaker: Breaker = Breaker()
-    refusals_in_a_row: int = 0
-    cool_down_until: datetime | None = None
-    rate_per_minute: float | None = None
-    rate_slots_ahead: int = 0
-
-
-class Providers(Document):
-    items: Sequence[ProviderState] = ()
 
 
 def provider_lines(found: ProviderState) -> Iterator[str]:

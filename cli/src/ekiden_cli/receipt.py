@@ -7,9 +7,9 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
-from ekiden_cli.documents import SessionStatus, Task
 from ekiden_cli.relay_view import LONGEST_LINE
 from ekiden_cli.wording import seconds, usd
+from ekiden_client import SessionStatus, Task
 
 _NAMES = {"GPT_COMPLETION": "GPT", "PERPLEXITY_SEARCH": "Perplexity"}
 SIMULATED = "Simulated: no provider was asked, nothing was bought, nothing is true."

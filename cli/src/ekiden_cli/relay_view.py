@@ -8,11 +8,12 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
-from ekiden_cli.documents import Entry, SessionState, SessionStatus, Task
 from ekiden_cli.legs import Leg, Mark, Searches, Station, legs
 from ekiden_cli.wording import seconds as spell_seconds
 from ekiden_cli.wording import sentence_of, usd, waits_for
 from ekiden_cli.wrap import clean, pad, shorten, wrap
+from ekiden_client import Entry, SessionStatus, SessionSummary
+from ekiden_client.models.tasks import TaskState
 
 LONGEST_LINE = 100
 """Beyond this many cells lines are hard to read, however wide the terminal is."""
@@ -49,11 +50,11 @@ STATUS_STYLES: Mapping[str, str] = {
 class RelayView:
     """Keeps what was seen last, and draws it whenever it is asked."""
 
-    def __init__(self, head: SessionState, fan_outs: Collection[int] = frozenset()) -> None:
+    def __init__(self, head: SessionSummary, fan_outs: Collection[int] = frozenset()) -> None:
         self._head_of = head
         self._fan_outs = fan_outs
         self._status: SessionStatus | None = None
-        self._tasks: dict[str, Task] = {}
+        self._tasks: dict[str, TaskState] = {}
         self._last = ""
         self._away_seconds: float | None = None
 
@@ -171,8 +172,8 @@ class RelayView:
         if self._away_seconds is not None:
             told, style = f"The gateway is away, trying again ({self._away_seconds:.0f} s)", "bold yellow"
         elif status.session.status == "WAITING":
-            told, style = f"The session {waits_for(status.session)}", "bold yellow"
-        elif status.next_action and status.next_action.message:
+            told, style = f"The session {waits_for(status.session.waiting_reason)}", "bold yellow"
+        elif status.next_action.message:
             told, style = status.next_action.message, "bright_black"
         else:
             told, style = self._last, "bright_black"

@@ -6,17 +6,17 @@ from typing import cast
 
 from rich.text import Text
 
-from ekiden_cli.documents import Calls, Forecast, Recovery, SessionState, SessionStatus, Task
 from ekiden_cli.relay_view import STATUS_STYLES
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.wording import seconds, usd, waits_for, way_on
 from ekiden_cli.wrap import clean, pad, shorten
+from ekiden_client import Calls, Forecast, HealthReport, SessionStatus, SessionSummary, Task
 
 _WIDEST = 120
 _ROOM_FOR_DATES = 100
 
 
-def session_table(sessions: Iterable[SessionState], terminal: Terminal) -> Iterator[Text]:
+def session_table(sessions: Iterable[SessionSummary], terminal: Terminal) -> Iterator[Text]:
     """One line per session; themes are cut to the width of a terminal, and whole elsewhere."""
     width = min(terminal.out.width, _WIDEST)
     for session in sessions:
@@ -35,7 +35,7 @@ def status_lines(status: SessionStatus) -> Iterator[str]:
     """A session in `name: value` lines."""
     session, cost = status.session, status.cost
     yield f"Session:   {session.id}"
-    told = f" ({waits_for(session)})" if session.status == "WAITING" else ""
+    told = f" ({waits_for(session.waiting_reason)})" if session.status == "WAITING" else ""
     yield f"Status:    {session.status}{told}{', simulated' if status.simulated else ''}"
     for phase in status.phases:
         yield f"Phase {phase.number}:   {pad(clean(phase.title or phase.name), 24)} {phase.status}"
@@ -45,13 +45,13 @@ def status_lines(status: SessionStatus) -> Iterator[str]:
         f"Cost:      {usd(cost.spent_usd)} spent, {usd(cost.reserved_usd)} reserved, "
         f"{usd(cost.budget_usd)} budget{saved}"
     )
-    if status.next_action and status.next_action.message:
+    if status.next_action.message:
         yield f"Next:      {clean(status.next_action.message)}"
     for command in way_on(session):
         yield f"           {command}"
 
 
-def recovery_lines(recovery: Recovery) -> Iterator[str]:
+def recovery_lines(recovery: HealthReport) -> Iterator[str]:
     """What ails a session, and what helps."""
     yield clean(recovery.health.summary) or ("Healthy." if recovery.health.is_healthy else "Not healthy.")
     yield from (f"  - {clean(issue)}" for issue in recovery.health.issues)
@@ -69,7 +69,7 @@ def recovery_lines(recovery: Recovery) -> Iterator[str]:
             yield f"  {'':<16} {calls_line(action.forecast.to_end)}"
 
 
-def _place(session: SessionState) -> str:
+def _place(session: SessionSummary) -> str:
     return f"{session.current_phase}.{session.current_step}" if session.current_phase else ""
 
 

@@ -1,5 +1,6 @@
 """Standard output: a terminal that can be drawn on, or a place for plain lines."""
 
+import io
 import json
 import os
 import sys
@@ -29,7 +30,23 @@ class Terminal:
 
     def give(self, document: object) -> None:
         """Print a JSON document."""
-        print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
+        print(as_json(document, indent=2), flush=True)
+
+
+def as_json(document: object, *, indent: int | None = None) -> str:
+    """JSON in the letters it is about, or in escapes where standard output does not have those."""
+    return json.dumps(document, ensure_ascii=not _is_utf8(), indent=indent)
+
+
+def tolerate_encodings() -> None:
+    """Let what a terminal's encoding lacks become a question mark instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _is_utf8() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def is_drawable() -> bool:

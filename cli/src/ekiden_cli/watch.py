@@ -7,13 +7,15 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 
-from ekiden_cli.client import PATIENCE_SECONDS, Gateway, patiently
-from ekiden_cli.documents import Entry, SessionStatus, Step, WorkflowPhase
-from ekiden_cli.errors import Unavailable, Unreachable
 from ekiden_cli.plain_view import PlainView
 from ekiden_cli.relay_view import RelayView
 from ekiden_cli.terminal import Terminal
+from ekiden_client import EkidenClient, Entry, Patience, SessionStatus, Step, Unavailable, Unreachable
+from ekiden_client.models.workflows import WorkflowPhase
 
+WATCHING = Patience(seconds=60.0, absent_seconds=60.0)
+"""A gateway that was there a moment ago is waited for."""
+_GLANCING = Patience(seconds=0.0, absent_seconds=0.0)
 _LOOK_SECONDS = 1.0
 """Searches that are sent or collected move no session; the status shows them."""
 _LAST_WORDS_SECONDS = 3.0
@@ -33,24 +35,25 @@ class Sight(Protocol):
 class Watch:
     """Watches one session until it has ended or waits for a person."""
 
-    def __init__(self, gateway: Gateway, session_id: str, sight: Sight) -> None:
-        self._gateway = gateway
+    def __init__(self, gateway: EkidenClient, session_id: str, sight: Sight) -> None:
+        self._patient = gateway.with_patience(WATCHING).sessions
+        self._glancing = gateway.with_patience(_GLANCING).sessions
         self._session_id = session_id
         self._sight = sight
         self._moved = asyncio.Event()
         self._told = ""  # the status of the last transition that was shown
         self._told_again = asyncio.Event()
 
-    async def until_it_stops(self, *, patience_seconds: float = PATIENCE_SECONDS) -> SessionStatus:
-        """Return the last status. Raises Unreachable when the gateway stays away, NotFound."""
-        status = await patiently(lambda: self._gateway.status(self._session_id), patience_seconds=patience_seconds)
+    async def until_it_stops(self) -> SessionStatus:
+        """Return the last status. Raises Unreachable or Unavailable when the gateway stays away, NotFound."""
+        status = await self._patient.status(self._session_id)
         self._sight.show_status(status)
-        listening = asyncio.create_task(self._listen(patience_seconds))
+        listening = asyncio.create_task(self._listen())
         try:
-            while not stopped(status):
+            while not status.session.stopped:
                 await self._next_look(listening)
                 with suppress(Unavailable, Unreachable):  # the listener knows when to give up
-                    status = await self._gateway.status(self._session_id)
+                    status = await self._glancing.status(self._session_id)
                     self._sight.show_status(status)
             await self._last_words(status, listening)
         finally:
@@ -58,8 +61,8 @@ class Watch:
             await asyncio.wait([listening])
         return status
 
-    async def _listen(self, patience_seconds: float) -> None:
-        follow = self._gateway.follow(self._session_id, patience_seconds=patience_seconds, away=self._sight.show_away)
+    async def _listen(self) -> None:
+        follow = self._patient.events(self._session_id, forever=True, away=self._sight.show_away)
         async with aclosing(follow) as entries:
             async for entry in entries:
                 self._sight.show_entry(entry)
@@ -86,11 +89,7 @@ class Watch:
                     await self._told_again.wait()
 
 
-def stopped(status: SessionStatus) -> bool:
-    return status.session.ended or status.session.waits_for_a_person
-
-
-async def watch(gateway: Gateway, session_id: str, terminal: Terminal) -> SessionStatus:
+async def watch(gateway: EkidenClient, session_id: str, terminal: Terminal) -> SessionStatus:
     """Watch a session on whatever the terminal is."""
     if terminal.drawn:
         return await _watch_live(gateway, session_id, terminal.out)
@@ -98,10 +97,11 @@ async def watch(gateway: Gateway, session_id: str, terminal: Terminal) -> Sessio
     return await Watch(gateway, session_id, _Lines(terminal)).until_it_stops()
 
 
-async def relay_view(gateway: Gateway, session_id: str) -> RelayView:
+async def relay_view(gateway: EkidenClient, session_id: str) -> RelayView:
     """A view that knows what does not change: what was asked for, and which phases fan out."""
-    head = await gateway.session(session_id)
-    known = [workflow for workflow in await gateway.workflows() if workflow.id == head.workflow]
+    patient = gateway.with_patience(WATCHING)
+    head = await patient.sessions.get(session_id)
+    known = [workflow for workflow in await patient.workflows.list() if workflow.id == head.workflow]
     fan_outs = {phase.number for workflow in known for phase in workflow.phases if _fans_out(phase)}
     return RelayView(head, fan_outs)
 
@@ -110,8 +110,8 @@ def _fans_out(phase: WorkflowPhase) -> bool:
     return any(step.endswith(Step.EXECUTE) for step in phase.steps)
 
 
-async def _watch_live(gateway: Gateway, session_id: str, console: Console) -> SessionStatus:
-    view = await patiently(lambda: relay_view(gateway, session_id))
+async def _watch_live(gateway: EkidenClient, session_id: str, console: Console) -> SessionStatus:
+    view = await relay_view(gateway, session_id)
     with Live(
         get_renderable=lambda: view.draw(console.width),
         console=console,

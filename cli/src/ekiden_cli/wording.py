@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ekiden_cli.documents import Entry, Happening, SessionState
+from ekiden_client import Entry, Event, SessionState
 
 _EVENTS: Mapping[str, str] = {
     "SessionCreated": "created",
@@ -50,10 +50,9 @@ def sentence_of(entry: Entry) -> str:
     return ", ".join(_words(event) for event in told if event.type not in hidden)
 
 
-def waits_for(session: SessionState) -> str:
+def waits_for(reason: str | None) -> str:
     """What a waiting session waits for."""
-    reason = session.waiting_reason or ""
-    return REASONS.get(reason, f"waits ({reason})")
+    return REASONS.get(reason or "", f"waits ({reason})")
 
 
 def way_on(session: SessionState) -> list[str]:
@@ -85,7 +84,7 @@ def seconds(span: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
-def _words(event: Happening) -> str:
+def _words(event: Event) -> str:
     pattern = _EVENTS.get(event.type)
     if pattern is None:
         words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in event.type).strip()

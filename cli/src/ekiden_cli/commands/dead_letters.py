@@ -1,20 +1,28 @@
 """`ekiden dead-letters`: messages that nobody could handle."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 
 import typer
 
-from ekiden_cli.client import Gateway
 from ekiden_cli.commands.options import Json, ListsByDefault, with_gateway
+from ekiden_cli.completion import letter_ids
 from ekiden_cli.dead_letters import letter_line, letter_lines
 from ekiden_cli.terminal import Terminal
+from ekiden_client import EkidenClient
+from ekiden_client.models.dead_letters import Dropped, Replayed
+from ekiden_client.models.document import Document
+
+D = TypeVar("D", bound=Document)
 
 app = typer.Typer(cls=ListsByDefault, help="Look at messages that nobody could handle; send them again or drop them.")
 
-LetterId = Annotated[str, typer.Argument(metavar="LETTER", help="The letter's id, for example dl_0123….")]
+LetterId = Annotated[
+    str, typer.Argument(metavar="LETTER", help="The letter's id, for example dl_0123….", autocompletion=letter_ids)
+]
 ManyLetterIds = Annotated[
-    list[str] | None, typer.Argument(metavar="[LETTER]...", help="Letters; or name a --queue or a --reason.")
+    list[str] | None,
+    typer.Argument(metavar="[LETTER]...", help="Letters; or name a --queue or a --reason.", autocompletion=letter_ids),
 ]
 Queue = Annotated[str | None, typer.Option(help="Only those that died in this queue.")]
 Reason = Annotated[str | None, typer.Option(help="Only those that died of this, for example undecodable.")]
@@ -31,8 +39,11 @@ def list_letters(
 ) -> None:
     """List dead letters, the latest first."""
     terminal = Terminal(as_json)
-    wanted = {"queue": queue, "reason": reason, "limit": limit, "cursor": cursor, "replayed": replayed or None}
-    page = with_gateway(lambda gateway: gateway.dead_letters(**wanted))
+    page = with_gateway(
+        lambda gateway: gateway.dead_letters.page(
+            queue=queue, reason=reason, replayed=replayed, limit=limit, cursor=cursor
+        )
+    )
     if as_json:
         terminal.give(page.raw)
         return
@@ -48,7 +59,7 @@ def list_letters(
 def show(letter: LetterId, as_json: Json = False) -> None:
     """Show a dead letter with its body and its first error."""
     terminal = Terminal(as_json)
-    found = with_gateway(lambda gateway: gateway.dead_letter(letter))
+    found = with_gateway(lambda gateway: gateway.dead_letters.get(letter))
     if as_json:
         terminal.give(found.raw)
         return
@@ -59,48 +70,45 @@ def show(letter: LetterId, as_json: Json = False) -> None:
 @app.command()
 def replay(letters: ManyLetterIds = None, queue: Queue = None, reason: Reason = None, as_json: Json = False) -> None:
     """Send letters to the queue they came from. Repeating it changes nothing."""
-    filters = _chosen(letters, queue, reason)
+    _one_of_both(letters, queue, reason)
 
-    async def job(gateway: Gateway) -> Mapping[str, Any]:
+    async def job(gateway: EkidenClient) -> Replayed:
         if not letters:
-            return await gateway.replay_dead_letters(**filters)
+            return await gateway.dead_letters.replay_many(queue=queue, reason=reason)
         for letter in letters:
-            await gateway.replay_dead_letter(letter)
-        return {"replayed": len(letters), "refused": 0}
+            await gateway.dead_letters.replay(letter)
+        return Replayed(replayed=len(letters), refused=0)
 
     answer = _do(as_json, job)
     if not as_json:
-        refused = f", {answer['refused']} cannot be" if answer["refused"] else ""
-        typer.echo(f"{answer['replayed']} replayed{refused}.")
+        refused = f", {answer.refused} cannot be" if answer.refused else ""
+        typer.echo(f"{answer.replayed} replayed{refused}.")
 
 
 @app.command()
 def drop(letters: ManyLetterIds = None, queue: Queue = None, reason: Reason = None, as_json: Json = False) -> None:
     """Drop letters for good."""
-    filters = _chosen(letters, queue, reason)
+    _one_of_both(letters, queue, reason)
 
-    async def job(gateway: Gateway) -> Mapping[str, Any]:
+    async def job(gateway: EkidenClient) -> Dropped:
         if not letters:
-            return await gateway.drop_dead_letters(**filters)
+            return await gateway.dead_letters.drop_many(queue=queue, reason=reason)
         for letter in letters:
-            await gateway.drop_dead_letter(letter)
-        return {"dropped": len(letters)}
+            await gateway.dead_letters.drop(letter)
+        return Dropped(dropped=len(letters))
 
     answer = _do(as_json, job)
     if not as_json:
-        typer.echo(f"{answer['dropped']} dropped.")
+        typer.echo(f"{answer.dropped} dropped.")
 
 
-def _chosen(letters: list[str] | None, queue: str | None, reason: str | None) -> dict[str, str]:
-    """The filters, where no letters are named. Exactly one of both must be given."""
-    filters = {name: value for name, value in (("queue", queue), ("reason", reason)) if value is not None}
-    if bool(letters) is bool(filters):
+def _one_of_both(letters: list[str] | None, queue: str | None, reason: str | None) -> None:
+    if bool(letters) is (queue is not None or reason is not None):
         raise typer.BadParameter("name letters, or a --queue or a --reason")
-    return filters
 
 
-def _do(as_json: bool, job: Callable[[Gateway], Awaitable[Mapping[str, Any]]]) -> Mapping[str, Any]:
+def _do(as_json: bool, job: Callable[[EkidenClient], Awaitable[D]]) -> D:
     answer = with_gateway(job)
     if as_json:
-        Terminal(as_json).give(answer)
+        Terminal(as_json).give(answer.raw)
     return answer

@@ -12,15 +12,14 @@ from typing import Annotated
 
 import typer
 
-from ekiden_cli.client import Gateway
 from ekiden_cli.commands.options import Json, leave, with_gateway_at
-from ekiden_cli.commands.run import language_of, start
-from ekiden_cli.documents import Drafts, SessionStatus
+from ekiden_cli.commands.run import language_of
 from ekiden_cli.errors import CliError, Exit
 from ekiden_cli.outcome import exit_code, tell_outcome
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.watch import watch
 from ekiden_cli.wording import seconds
+from ekiden_client import Drafts, EkidenClient, SessionStatus
 from ekiden_native import Stack, StackError
 from ekiden_native.errors import NotRunning
 from ekiden_native.stack import SETTINGS
@@ -46,8 +45,8 @@ def demo(
 
 
 def _run(stack: Stack, theme: str, terminal: Terminal) -> tuple[SessionStatus, Drafts | None]:
-    async def job(gateway: Gateway) -> tuple[SessionStatus, Drafts | None]:
-        session = await start(gateway, {"theme": theme, "workflow": WORKFLOW, "language": language_of(theme)})
+    async def job(gateway: EkidenClient) -> tuple[SessionStatus, Drafts | None]:
+        session = await gateway.sessions.create(theme, workflow=WORKFLOW, language=language_of(theme), start=True)
         status = await watch(gateway, session.id, terminal)
         return status, await tell_outcome(gateway, status, terminal)
 

@@ -9,12 +9,8 @@ import typer
 from rich.text import Text
 
 from ekiden_cli.addresses import Addresses, find_addresses
-from ekiden_cli.client import Gateway
 from ekiden_cli.commands.options import Json, leave
-from ekiden_cli.doctor.after_restore import after_restore, lines
 from ekiden_cli.doctor.finding import Finding, Verdict
-from ekiden_cli.doctor.machine import check_keys, check_libraries, check_python, check_settings
-from ekiden_cli.doctor.stack import check_broker, check_database, check_gateway, check_providers
 from ekiden_cli.errors import Exit
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.wrap import clean, wrap
@@ -37,9 +33,10 @@ WithoutTurning = Annotated[
 
 
 def doctor(restored: Restored = False, dry_run: WithoutTurning = False, as_json: Json = False) -> None:
-    """Check Python, libraries, settings, keys, broker, database, clocks, gateway and providers.
+    """Check Python, libraries, settings, keys, addresses, ports, disk, broker, database, clocks, gateway, providers.
 
-    Ends with 1 when something is wrong, and says for each failure what to change. No provider is called.
+    Ends with 1 when something is wrong, with 0 when there are only warnings, and says for each what to change. No
+    provider is called.
     """
     terminal = Terminal(as_json)
     addresses = find_addresses(os.environ, Path.cwd())
@@ -48,8 +45,10 @@ def doctor(restored: Restored = False, dry_run: WithoutTurning = False, as_json:
         return
     if dry_run:
         raise typer.BadParameter("--dry-run belongs to --after-restore: all other checks change nothing anyway")
+    from ekiden_cli.doctor.examination import examine  # it loads the drivers of broker and database
+
     findings = asyncio.run(examine(addresses))
-    healthy = all(finding.verdict is not Verdict.FAILED for finding in findings)
+    healthy = not any(finding.is_failure for finding in findings)
     if as_json:
         rows = [finding.document() for finding in findings]
         terminal.give({"healthy": healthy, "addresses": addresses.source, "checks": rows})
@@ -59,28 +58,14 @@ def doctor(restored: Restored = False, dry_run: WithoutTurning = False, as_json:
 
 
 def _after_restore(addresses: Addresses, terminal: Terminal, *, dry_run: bool) -> None:
+    from ekiden_cli.doctor.after_restore import after_restore, lines  # as above
+
     outcome = asyncio.run(after_restore(addresses, dry_run=dry_run))
     if terminal.as_json:
         terminal.give(outcome.document())
         return
     for line in lines(outcome):
         terminal.say(line)
-
-
-async def examine(addresses: Addresses) -> list[Finding]:
-    """Ask everything, in the order in which failures follow from one another."""
-    findings = [check_python(), check_libraries(), check_settings(os.environ), *check_keys(os.environ)]
-
-    async def database() -> list[Finding]:
-        return [finding async for finding in check_database(addresses)]
-
-    async def gateway() -> list[Finding]:
-        async with Gateway(addresses.gateway_url, api_key=addresses.api_key) as client:
-            found = await check_gateway(client)
-            return [found] if found.verdict is Verdict.FAILED else [found, await check_providers(client)]
-
-    broker, stored, front = await asyncio.gather(check_broker(addresses), database(), gateway())
-    return [*findings, broker, *stored, *front]
 
 
 def _tell(findings: list[Finding], addresses: Addresses, terminal: Terminal, *, healthy: bool) -> None:
@@ -97,7 +82,7 @@ def _tell(findings: list[Finding], addresses: Addresses, terminal: Terminal, *, 
                 else Text(" " * (_NAME_CELLS + 4))
             )
             _print(terminal, Text.assemble(head, (line, line_style)))
-    wrong = sum(finding.verdict is Verdict.FAILED for finding in findings)
+    wrong = sum(finding.is_failure for finding in findings)
     verdict = "Everything a session needs is there." if healthy else f"{wrong} of {len(findings)} checks failed."
     _print(
         terminal, Text(f"\n{verdict} Addresses are from {addresses.source}.", style="green" if healthy else "bold red")

@@ -10,13 +10,18 @@ import typer
 from typer.core import TyperGroup
 
 from ekiden_cli.addresses import find_addresses
-from ekiden_cli.client import Gateway
+from ekiden_cli.completion import session_ids
 from ekiden_cli.errors import Exit
+from ekiden_client import EkidenClient, Patience
 
 T = TypeVar("T")
+_AT_A_TERMINAL = Patience(seconds=10.0, absent_seconds=0.0)
+"""A lost reply and a gateway that asks for patience are worth a moment; where nobody listens, a person is told so."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
-SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id, for example ses_0199….")]
+SessionId = Annotated[
+    str, typer.Argument(metavar="SESSION", help="The session's id, for example ses_0199….", autocompletion=session_ids)
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, reuse, cost and take.")]
 BudgetUsd = Annotated[float | None, typer.Option("--budget", min=0.01, metavar="USD", help="The most it may spend.")]
 
@@ -25,13 +30,15 @@ class ListsByDefault(TyperGroup):
     """A group of commands that lists when it is not told what to do."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:  # the shell asks what could come next
+            return super().parse_args(ctx, args)
         asks_for_help = bool(args) and args[0] in ctx.help_option_names
         if not asks_for_help and (not args or args[0].startswith("-")):
             args = ["list", *args]
         return super().parse_args(ctx, args)
 
 
-def with_gateway(job: Callable[[Gateway], Awaitable[T]], *, interrupted: Callable[[], None] = lambda: None) -> T:
+def with_gateway(job: Callable[[EkidenClient], Awaitable[T]], *, interrupted: Callable[[], None] = lambda: None) -> T:
     """Run a job with the gateway that the environment or the stack names. Ctrl-C ends it with exit code 130."""
     addresses = find_addresses(os.environ, Path.cwd())
     try:
@@ -41,11 +48,11 @@ def with_gateway(job: Callable[[Gateway], Awaitable[T]], *, interrupted: Callabl
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 
-def with_gateway_at(url: str, api_key: str | None, job: Callable[[Gateway], Awaitable[T]]) -> T:
+def with_gateway_at(url: str, api_key: str | None, job: Callable[[EkidenClient], Awaitable[T]]) -> T:
     """Run a job with one gateway. Raises KeyboardInterrupt."""
 
     async def run() -> T:
-        async with Gateway(url, api_key=api_key) as gateway:
+        async with EkidenClient(url, key=api_key or "", patience=_AT_A_TERMINAL) as gateway:
             return await job(gateway)
 
     return asyncio.run(run())

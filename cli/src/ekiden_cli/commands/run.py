@@ -1,29 +1,38 @@
 """`ekiden run`: from a theme to drafts."""
 
 import sys
-import uuid
-from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from ekiden_cli.client import Gateway
 from ekiden_cli.commands.options import BudgetUsd, Json, leave, with_gateway
-from ekiden_cli.documents import SessionState, SessionStatus
+from ekiden_cli.completion import languages, platforms, steps, styles, workflow_names
 from ekiden_cli.outcome import exit_code, tell_outcome
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.watch import watch
+from ekiden_client import CreatedSession, EkidenClient, SessionStatus
 
 Phases = Annotated[list[int] | None, typer.Option("--pause-after", metavar="PHASE", help="Stop after this phase.")]
-Steps = Annotated[list[str] | None, typer.Option("--pause-before", metavar="STEP", help="Stop before it: 1.EXECUTE.")]
+Steps = Annotated[
+    list[str] | None,
+    typer.Option("--pause-before", metavar="STEP", help="Stop before it: 1.EXECUTE.", autocompletion=steps),
+]
 
 
 def run(
     theme: Annotated[str, typer.Argument(help="What the posts are about.")],
-    style: Annotated[str | None, typer.Option(help="entertainment, education, insight or personal_story.")] = None,
-    platform: Annotated[str | None, typer.Option(help="twitter, threads, instagram, linkedin, note, …")] = None,
-    language: Annotated[str | None, typer.Option(help="ja or en; by default that of the theme.")] = None,
-    workflow: Annotated[str | None, typer.Option(help="viral-content unless you have others.")] = None,
+    style: Annotated[
+        str | None, typer.Option(help="entertainment, education, insight or personal_story.", autocompletion=styles)
+    ] = None,
+    platform: Annotated[
+        str | None, typer.Option(help="twitter, threads, instagram, linkedin, note, …", autocompletion=platforms)
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="ja or en; by default that of the theme.", autocompletion=languages)
+    ] = None,
+    workflow: Annotated[
+        str | None, typer.Option(help="viral-content unless you have others.", autocompletion=workflow_names)
+    ] = None,
     budget: BudgetUsd = None,
     pause_after: Phases = None,
     pause_before: Steps = None,
@@ -35,20 +44,20 @@ def run(
     Ends with 0 when the session completed, 1 when it failed, 4 when it waits for you. Ctrl-C stops watching only.
     """
     terminal = Terminal(as_json)
-    wish = {
-        "theme": theme,
-        "style": style,
-        "platform": platform,
-        "language": language or language_of(theme),
-        "workflow": workflow,
-        "budgetUsd": budget,
-        "pauseAfterPhases": pause_after,
-        "pauseBefore": pause_before,
-    }
     started: list[str] = []
 
-    async def job(gateway: Gateway) -> SessionStatus | None:
-        session = await start(gateway, wish)
+    async def job(gateway: EkidenClient) -> SessionStatus | None:
+        session = await gateway.sessions.create(
+            theme,
+            style=style,
+            platform=platform,
+            language=language or language_of(theme),
+            workflow=workflow,
+            budget_usd=budget,
+            pause_after_phases=pause_after,
+            pause_before=pause_before,
+            start=True,
+        )
         started.append(session.id)
         if not watching:
             _tell_start(session, gateway, terminal)
@@ -62,18 +71,12 @@ def run(
         leave(exit_code(status))
 
 
-async def start(gateway: Gateway, wish: Mapping[str, object]) -> SessionState:
-    """Create a session that starts at once. Wishes that are None are left to the gateway."""
-    asked = {name: value for name, value in wish.items() if value is not None}
-    return await gateway.create({**asked, "start": True}, idempotency_key=str(uuid.uuid4()))
-
-
 def language_of(text: str) -> str:
     """Japanese when there is a kana or a kanji in it, else English."""
     return "ja" if any("\u3040" <= letter <= "\u30ff" or "\u3400" <= letter <= "\u9fff" for letter in text) else "en"
 
 
-def _tell_start(session: SessionState, gateway: Gateway, terminal: Terminal) -> None:
+def _tell_start(session: CreatedSession, gateway: EkidenClient, terminal: Terminal) -> None:
     if terminal.as_json:
         terminal.give({"sessionId": session.id, "status": session.status, "url": f"{gateway.url}/"})
         return

@@ -1,36 +1,66 @@
 """`ekiden sessions`: look at sessions, and help them on."""
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 import typer
 
-from ekiden_cli.client import Gateway
 from ekiden_cli.commands.options import BudgetUsd, DryRun, Json, ListsByDefault, SessionId, leave, with_gateway
-from ekiden_cli.documents import Entry, Forecast, Recovery, SessionState, SessionStatus
+from ekiden_cli.completion import statuses, workflow_names
 from ekiden_cli.errors import Exit
 from ekiden_cli.outcome import exit_code, tell_outcome
 from ekiden_cli.relay_view import RelayView
 from ekiden_cli.session_lines import forecast_lines, recovery_lines, session_table, status_lines, task_lines
 from ekiden_cli.terminal import Terminal
+from ekiden_cli.terminal import as_json as json_of
 from ekiden_cli.watch import Watch, relay_view, watch
 from ekiden_cli.wording import waits_for
+from ekiden_client import (
+    Cancel,
+    CommandResult,
+    EkidenClient,
+    Entry,
+    HealthReport,
+    Pause,
+    Resolve,
+    ResolveAll,
+    RestartPhase,
+    RestartSession,
+    Resume,
+    Retry,
+    SessionStatus,
+)
+from ekiden_client import DryRun as Foreseen
+from ekiden_client.actions import Action
 
 app = typer.Typer(cls=ListsByDefault, help="Look at sessions, and help them on.")
 
-Status = Annotated[str | None, typer.Option(help="Only those in this status, for example WAITING.")]
+Status = Annotated[
+    str | None, typer.Option(help="Only those in this status, for example WAITING.", autocompletion=statuses)
+]
 Limit = Annotated[int, typer.Option(min=1, max=100, help="At most so many.")]
 Questions = Annotated[
     list[str] | None, typer.Option(help="The phase's search, in place of what was planned; may be given several times.")
 ]
 Verb = Literal["retry", "restart_phase", "restart_session", "resolve", "resolve_all"]
+Decision = Literal["resend", "give_up", "attach"]
+_NOTHING = frozenset[str]()
+_OPTIONS: Mapping[Verb, tuple[frozenset[str], frozenset[str]]] = {
+    "retry": (_NOTHING, _NOTHING),
+    "restart_phase": (frozenset({"--phase"}), frozenset({"--question", "--fresh"})),
+    "restart_session": (_NOTHING, _NOTHING),
+    "resolve": (frozenset({"--task", "--decision"}), frozenset({"--run-id"})),
+    "resolve_all": (frozenset({"--decision"}), _NOTHING),
+}
+"""The options that an action needs, and those that it takes."""
 
 
 @app.command("list")
 def list_sessions(
     status: Status = None,
-    workflow: Annotated[str | None, typer.Option(help="Only those of this workflow.")] = None,
+    workflow: Annotated[
+        str | None, typer.Option(help="Only those of this workflow.", autocompletion=workflow_names)
+    ] = None,
     limit: Limit = 20,
     cursor: Annotated[str | None, typer.Option(help="Go on behind an earlier page.")] = None,
     as_json: Json = False,
@@ -38,7 +68,9 @@ def list_sessions(
     """List sessions, newest first."""
     terminal = Terminal(as_json)
     asked = status.upper() if status else None
-    page = with_gateway(lambda gateway: gateway.sessions(status=asked, workflow=workflow, limit=limit, cursor=cursor))
+    page = with_gateway(
+        lambda gateway: gateway.sessions.page(status=asked, workflow=workflow, limit=limit, cursor=cursor)
+    )
     if as_json:
         terminal.give(page.raw)
     elif page.items:
@@ -55,8 +87,8 @@ def show(session: SessionId, as_json: Json = False) -> None:
     """Show where a session stands. Ends like `watch`, except that a session under way is 0, too."""
     terminal = Terminal(as_json)
 
-    async def job(gateway: Gateway) -> tuple[SessionStatus, RelayView]:
-        return await gateway.status(session), await relay_view(gateway, session)
+    async def job(gateway: EkidenClient) -> tuple[SessionStatus, RelayView]:
+        return await gateway.sessions.status(session), await relay_view(gateway, session)
 
     status, view = with_gateway(job)
     if as_json:
@@ -79,8 +111,8 @@ def watch_session(session: SessionId, as_json: Json = False) -> None:
     """
     terminal = Terminal(as_json)
 
-    async def job(gateway: Gateway) -> SessionStatus:
-        await gateway.status(session)  # from here on it is known, and a gateway that goes away is waited for
+    async def job(gateway: EkidenClient) -> SessionStatus:
+        await gateway.sessions.status(session)  # from here on it is known, and a gateway that goes away is waited for
         if as_json:
             return await Watch(gateway, session, _JsonLines()).until_it_stops()
         status = await watch(gateway, session, terminal)
@@ -95,40 +127,39 @@ def continue_session(
     session: SessionId, budget: BudgetUsd = None, question: Questions = None, as_json: Json = False
 ) -> None:
     """Pass the gate a session waits at, also with other questions, or raise its budget and go on."""
-    asked: dict[str, object | None] = {"budgetUsd": budget, "input": question or None}
-    wish = {name: value for name, value in asked.items() if value is not None}
-    _command(as_json, lambda gateway: gateway.go_on(session, wish), "continue")
+    terminal = Terminal(as_json)
+    _tell(with_gateway(lambda gateway: gateway.sessions.go_on(session, items=question, budget_usd=budget)), terminal)
 
 
 @app.command("start")
 def start_session(session: SessionId, as_json: Json = False) -> None:
     """Start a session that was created and not started, or let one that failed try again."""
-    _command(as_json, lambda gateway: gateway.start(session), "start")
+    _tell(with_gateway(lambda gateway: gateway.sessions.start(session)), Terminal(as_json))
 
 
 @app.command()
 def pause(session: SessionId, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Let a session stop after the calls that are under way."""
-    _command(as_json, lambda gateway: gateway.say(session, "pause", dry_run=dry_run), "pause")
+    _say(session, Pause(), "pause", dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
 def resume(session: SessionId, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Let a paused session go on."""
-    _command(as_json, lambda gateway: gateway.say(session, "resume", dry_run=dry_run), "resume")
+    _say(session, Resume(), "resume", dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
 def cancel(session: SessionId, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Cancel a session, also at the providers. What was bought is kept and paid."""
-    _command(as_json, lambda gateway: gateway.say(session, "cancel", dry_run=dry_run), "cancel")
+    _say(session, Cancel(), "cancel", dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
 def tasks(session: SessionId, as_json: Json = False) -> None:
     """Print a session's ledger: each task, and each time it was sent, with run id, outcome and cost."""
     terminal = Terminal(as_json)
-    ledger = with_gateway(lambda gateway: gateway.tasks(session))
+    ledger = with_gateway(lambda gateway: gateway.sessions.tasks(session))
     if as_json:
         terminal.give([task.raw for task in ledger])
         return
@@ -147,7 +178,7 @@ def recover(
     question: Questions = None,
     task: Annotated[str | None, typer.Option(help="resolve: the task whose outcome is unknown.")] = None,
     decision: Annotated[
-        Literal["resend", "give_up", "attach"] | None,
+        Decision | None,
         typer.Option(help="resolve: what to do; resolve_all: resend or give_up, for all of the session."),
     ] = None,
     run_id: Annotated[
@@ -164,22 +195,46 @@ def recover(
     if action is None:
         _tell_health(session, Terminal(as_json))
         return
-    wish: dict[str, object | None] = {
-        "action": action,
-        "phaseNumber": phase,
-        "fresh": fresh or None,
-        "input": question or None,
-        "taskId": task,
-        "decision": decision,
-        "runId": run_id,
-        "dryRun": dry_run or None,
-    }
-    asked = {name: value for name, value in wish.items() if value is not None}
-    _command(as_json, lambda gateway: gateway.recover(session, asked), action)
+    asked = _recovery(action, phase, question, task, decision, run_id, fresh=fresh)
+    _say(session, asked, action, dry_run=dry_run, as_json=as_json)
+
+
+def _recovery(
+    action: Verb,
+    phase: int | None,
+    questions: list[str] | None,
+    task: str | None,
+    decision: Decision | None,
+    run_id: str | None,
+    *,
+    fresh: bool,
+) -> Action:
+    """The action that the options make. Raises BadParameter with the option that is missing or too many."""
+    given = {"--phase": phase, "--question": questions, "--fresh": fresh, "--task": task}
+    given |= {"--decision": decision, "--run-id": run_id}
+    named = {name for name, value in given.items() if value}
+    needed, allowed = _OPTIONS[action]
+    if missing := needed - named:
+        raise typer.BadParameter(f"{action} needs {' and '.join(sorted(missing))}")
+    if extra := named - needed - allowed:
+        raise typer.BadParameter(f"{' and '.join(sorted(extra))} does not belong to {action}")
+    match action:
+        case "retry":
+            return Retry()
+        case "restart_session":
+            return RestartSession()
+        case "restart_phase":
+            return RestartPhase(phase or 1, questions, fresh)
+        case "resolve":
+            return Resolve(task or "", decision or "resend", run_id)
+        case "resolve_all":
+            if decision == "attach":
+                raise typer.BadParameter("attach is for one task: use --action resolve")
+            return ResolveAll(decision or "resend")
 
 
 def _tell_health(session: str, terminal: Terminal) -> None:
-    recovery: Recovery = with_gateway(lambda gateway: gateway.health(session))
+    recovery: HealthReport = with_gateway(lambda gateway: gateway.sessions.health(session))
     if terminal.as_json:
         terminal.give(recovery.raw)
     else:
@@ -188,30 +243,37 @@ def _tell_health(session: str, terminal: Terminal) -> None:
     leave(Exit.OK if recovery.health.is_healthy else Exit.FAILED)
 
 
-def _command(as_json: bool, job: Callable[[Gateway], Awaitable[Mapping[str, Any]]], name: str) -> None:
+def _say(session: str, action: Action, name: str, *, dry_run: bool, as_json: bool) -> None:
     """Say something to a session, and tell where it stands then, or with a dry run would stand."""
     terminal = Terminal(as_json)
-    answer = with_gateway(job)
-    if as_json:
-        terminal.give(answer)
-        return
-    state = SessionState.model_validate(answer)
-    told = waits_for(state) if state.status == "WAITING" else f"is {state.status}"
-    if answer.get("dryRun"):
-        terminal.say(f"A dry run, nothing was done: {name} would lead to {state.status}.")
-        for line in forecast_lines(Forecast.model_validate(answer.get("forecast") or {})):
-            terminal.say(f"  {line}")
-    elif answer.get("changed") is False:
-        terminal.say(f"There was nothing to do: {state.id} {told}.")
+    if dry_run:
+        _tell_forecast(with_gateway(lambda gateway: gateway.sessions.foresee(session, action)), name, terminal)
     else:
-        terminal.say(f"{state.id} {told}.")
+        _tell(with_gateway(lambda gateway: gateway.sessions.say(session, action)), terminal)
+
+
+def _tell(result: CommandResult, terminal: Terminal) -> None:
+    if terminal.as_json:
+        terminal.give(result.raw)
+        return
+    told = waits_for(result.waiting_reason) if result.status == "WAITING" else f"is {result.status}"
+    terminal.say(f"{result.id} {told}." if result.changed else f"There was nothing to do: {result.id} {told}.")
+
+
+def _tell_forecast(foreseen: Foreseen, name: str, terminal: Terminal) -> None:
+    if terminal.as_json:
+        terminal.give(foreseen.raw)
+        return
+    terminal.say(f"A dry run, nothing was done: {name} would lead to {foreseen.status}.")
+    for line in forecast_lines(foreseen.forecast):
+        terminal.say(f"  {line}")
 
 
 class _JsonLines:
     """One transition, one line."""
 
     def show_entry(self, entry: Entry) -> None:
-        print(json.dumps(entry.raw, ensure_ascii=False), flush=True)
+        print(json_of(entry.raw), flush=True)
 
     def show_away(self, seconds: float | None) -> None:
         """Not a transition."""

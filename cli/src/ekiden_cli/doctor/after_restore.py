@@ -12,7 +12,7 @@ from ekiden.errors import Unreachable as DatabaseAway
 from ekiden.restore import AfterRestore, Doubt, Turned
 from ekiden.store.database import Database
 from ekiden_cli.addresses import Addresses
-from ekiden_cli.errors import CliError, NotThere, Unreachable
+from ekiden_cli.errors import Away, CliError, NotThere
 
 APP_NAME = "ekiden-doctor"
 TIMEOUT_MS = 30_000
@@ -76,7 +76,7 @@ class Outcome:
 async def after_restore(addresses: Addresses, *, dry_run: bool) -> Outcome:
     """Turn what may have been bought since the backup into unknown outcomes; with `dry_run` only say what.
 
-    Raises StillRunning, Unreachable, NotThere, CliError.
+    Raises StillRunning, Away, NotThere, CliError.
     """
     if addresses.mongodb_url is None:
         raise NotThere(
@@ -94,9 +94,7 @@ async def after_restore(addresses: Addresses, *, dry_run: bool) -> Outcome:
         doubts = await work.survey()  # before: afterwards GPT calls have gone on by their policy
         return Outcome(where, doubts, await work.turn())
     except DatabaseAway as error:
-        raise Unreachable(
-            f"{error}.", help="Start the restored database, and no service. Then run this again."
-        ) from error
+        raise Away(f"{error}.", help="Start the restored database, and no service. Then run this again.") from error
     except KeyError as error:
         raise CliError(
             f"The workflow {error} of a session is not in the database.", help="Restore all collections of the backup."

@@ -19,6 +19,10 @@ class Finding:
     found: str
     change: str = ""
 
+    @property
+    def is_failure(self) -> bool:
+        return self.verdict is Verdict.FAILED
+
     def document(self) -> dict[str, str]:
         return asdict(self)
 

@@ -1,4 +1,4 @@
-"""What can be seen by asking: gateway, broker, database, clocks."""
+"""What can be seen by asking broker and database: whether they are there, can be used, and tell our time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,10 +12,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
 from ekiden_cli.addresses import Addresses
-from ekiden_cli.client import Gateway
 from ekiden_cli.doctor.finding import Finding, failed, ok, warning
-from ekiden_cli.errors import CliError
-from ekiden_cli.providers import why_open
 
 _ANSWER_SECONDS = 5.0
 _CLOCK_SECONDS = 2.0
@@ -23,30 +20,6 @@ _OLDEST_RABBITMQ = (3, 10)
 _OLDEST_MONGODB = (5, 0)
 """The ledger's writes use $$NOW and updates with pipelines; the sessions' size check needs $bsonSize."""
 _START = "Start the stack with `make up`, or set {}."
-
-
-async def check_gateway(gateway: Gateway) -> Finding:
-    try:
-        ready, body = await gateway.ready()
-    except CliError as error:
-        return failed("Gateway", str(error), error.help)
-    if not ready:
-        return failed(
-            "Gateway", f"{gateway.url} is not ready: {_told(body)}", "Mend what it names; `make logs` says more."
-        )
-    return ok("Gateway", f"{gateway.url} is ready")
-
-
-async def check_providers(gateway: Gateway) -> Finding:
-    """An open breaker is no failure: tasks wait for it and nothing is lost."""
-    try:
-        found = (await gateway.providers()).items
-    except CliError as error:
-        return warning("Providers", str(error), error.help)
-    held = [f"{state.provider}: breaker {why_open(state)}" for state in found if state.breaker.is_open]
-    if held:
-        return warning("Providers", "; ".join(held), "`ekiden providers close` lets calls pass again at once.")
-    return ok("Providers", f"calls to {' and '.join(state.provider for state in found)} pass")
 
 
 async def check_broker(addresses: Addresses) -> Finding:
@@ -150,8 +123,3 @@ def _number(text: str) -> tuple[int, ...]:
     """The first two numbers of a version; one that cannot be read counts as new enough."""
     numbers = [int(part) for part in text.split(".")[:2] if part.isdecimal()]
     return tuple(numbers) if len(numbers) == 2 else (999, 0)
-
-
-def _told(body: dict[str, Any]) -> str:
-    """What does not work, line by line, as /readyz says it."""
-    return "; ".join(str(body.get("detail") or body).split("\n"))

@@ -1,0 +1,107 @@
+"""What can be seen by asking the gateway: whether it is there, lets us in, is of our version, and tells our time."""
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+from ekiden_cli.addresses import Addresses
+from ekiden_cli.doctor.finding import Finding, failed, ok, warning
+from ekiden_cli.errors import help_for
+from ekiden_cli.providers import why_open
+from ekiden_client import EkidenClient, EkidenError, Patience, Unauthenticated
+from ekiden_client.service import Readiness
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_CLOCK_SECONDS = 5.0
+"""A date in a header is whole seconds, and webhooks are refused by receivers whose clocks differ by minutes."""
+_AT_ONCE = Patience(seconds=0.0, absent_seconds=0.0)
+
+
+def check_address(addresses: Addresses) -> Finding:
+    """Say which address is used and where it is from: the first question when something answers strangely."""
+    url = addresses.gateway_url
+    told = f"{url}, from {addresses.gateway_from}"
+    place = urlsplit(url)
+    if place.scheme == "http" and addresses.api_key and place.hostname not in _LOOPBACK:
+        return warning("Address", f"{told}: the key travels unencrypted", "Use an https:// address.")
+    return ok("Address", told)
+
+
+async def examine_gateway(addresses: Addresses) -> list[Finding]:
+    """Ask the gateway everything, as far as the answers before allow it."""
+    try:
+        client = EkidenClient(addresses.gateway_url, key=addresses.api_key or "", patience=_AT_ONCE)
+    except EkidenError as error:
+        return [failed("Gateway", str(error), help_for(error))]
+    async with client:
+        try:
+            readiness = await client.service.readiness()
+        except EkidenError as error:
+            return [failed("Gateway", str(error), help_for(error))]
+        found = [check_readiness(readiness, client.url), await check_key(client, addresses)]
+        if found[-1].is_failure:
+            return found
+        return [*found, await check_version(client), check_clock(readiness), await check_providers(client)]
+
+
+def check_readiness(readiness: Readiness, url: str) -> Finding:
+    if readiness.is_ready:
+        return ok("Gateway", f"{url} is ready")
+    return failed(
+        "Gateway", f"{url} is not ready: {'; '.join(readiness.wrong)}", "Mend what it names; `make logs` says more."
+    )
+
+
+async def check_key(client: EkidenClient, addresses: Addresses) -> Finding:
+    """Look whether we are let in. Whether the key may write or administer, only a command can show."""
+    try:
+        await client.sessions.page(limit=1)
+    except Unauthenticated as error:
+        told = "the gateway does not know EKIDEN_API_KEY" if addresses.api_key else "EKIDEN_API_KEY is not set"
+        return failed("Key", told, help_for(error))
+    except EkidenError as error:
+        return failed("Key", str(error), help_for(error))
+    if addresses.api_key is None:
+        return ok("Key", "none is set, and the gateway asks for none")
+    async with EkidenClient(client.url, key="", patience=_AT_ONCE) as stranger:
+        try:
+            await stranger.sessions.page(limit=1)
+        except EkidenError:
+            return ok("Key", "the gateway knows EKIDEN_API_KEY, and it may read")
+    return ok("Key", "EKIDEN_API_KEY is set, and the gateway lets everybody in")
+
+
+async def check_version(client: EkidenClient) -> Finding:
+    ours = version("ekiden-cli")
+    try:
+        theirs = await client.service.version()
+    except EkidenError as error:
+        return warning("Version", str(error), help_for(error))
+    if theirs == ours:
+        return ok("Version", f"{ours}, like the gateway")
+    return warning("Version", f"this is ekiden {ours}, the gateway is {theirs}", "Bring the older one up to date.")
+
+
+def check_clock(readiness: Readiness) -> Finding:
+    if readiness.time is None:
+        return ok("Time", "the gateway does not tell its time")
+    apart = abs((readiness.time - datetime.now(UTC)).total_seconds())
+    if apart > _CLOCK_SECONDS:
+        return warning(
+            "Time",
+            f"the gateway's clock differs from this one by {apart:.0f} s",
+            "Let both machines keep time with NTP: dates in lists and in webhooks are theirs.",
+        )
+    return ok("Time", "the gateway's clock agrees with this one")
+
+
+async def check_providers(client: EkidenClient) -> Finding:
+    """An open breaker is no failure: tasks wait for it and nothing is lost."""
+    try:
+        found = (await client.providers.page()).items
+    except EkidenError as error:
+        return warning("Providers", str(error), help_for(error))
+    held = [f"{state.provider}: breaker {why_open(state)}" for state in found if state.breaker.is_open]
+    if held:
+        return warning("Providers", "; ".join(held), "`ekiden providers close` lets calls pass again at once.")
+    return ok("Providers", f"calls to {' and '.join(state.provider for state in found)} pass")

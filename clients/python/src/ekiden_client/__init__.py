@@ -1,0 +1,106 @@
+"""An asynchronous, typed client of Ekiden's HTTP API.
+
+::
+
+    async with EkidenClient("http://127.0.0.1:8000") as client:
+        drafts = await client.run("AI and work", platform="linkedin")
+        print(drafts.drafts[0].text)
+
+`EkidenClient` is where to begin, `errors` draws what can go wrong, `docs/python-client.md` is the guide.
+"""
+
+from ekiden_client.actions import Cancel, Pause, Resolve, ResolveAll, RestartPhase, RestartSession, Resume, Retry
+from ekiden_client.client import EkidenClient
+from ekiden_client.errors import (
+    ChangedMeanwhile,
+    Conflict,
+    EkidenError,
+    Forbidden,
+    GatewayBug,
+    Invalid,
+    Misconfigured,
+    NotAGateway,
+    NotFound,
+    OverQuota,
+    Problem,
+    SessionCancelled,
+    SessionFailed,
+    SessionWaits,
+    StillRunning,
+    Stopped,
+    Unauthenticated,
+    Unavailable,
+    Unreachable,
+)
+from ekiden_client.models.dead_letters import DeadLetter
+from ekiden_client.models.document import Page
+from ekiden_client.models.drafts import Draft, Drafts, TaggedDraft
+from ekiden_client.models.forecast import Calls, Forecast, Gate
+from ekiden_client.models.health import HealthReport
+from ekiden_client.models.history import Entry, Event
+from ekiden_client.models.providers import ProviderState
+from ekiden_client.models.sessions import CommandResult, CreatedSession, DryRun, Session, SessionState, SessionSummary
+from ekiden_client.models.status import SessionStatus
+from ekiden_client.models.tasks import Submission, Task
+from ekiden_client.models.words import DraftStatus, Status, Step, TaskStatus, WaitingReason
+from ekiden_client.models.workflows import Workflow
+from ekiden_client.patience import Patience
+
+__all__ = [
+    "Calls",
+    "Cancel",
+    "ChangedMeanwhile",
+    "CommandResult",
+    "Conflict",
+    "CreatedSession",
+    "DeadLetter",
+    "Draft",
+    "DraftStatus",
+    "Drafts",
+    "DryRun",
+    "EkidenClient",
+    "EkidenError",
+    "Entry",
+    "Event",
+    "Forbidden",
+    "Forecast",
+    "Gate",
+    "GatewayBug",
+    "HealthReport",
+    "Invalid",
+    "Misconfigured",
+    "NotAGateway",
+    "NotFound",
+    "OverQuota",
+    "Page",
+    "Patience",
+    "Pause",
+    "Problem",
+    "ProviderState",
+    "Resolve",
+    "ResolveAll",
+    "RestartPhase",
+    "RestartSession",
+    "Resume",
+    "Retry",
+    "Session",
+    "SessionCancelled",
+    "SessionFailed",
+    "SessionState",
+    "SessionStatus",
+    "SessionSummary",
+    "SessionWaits",
+    "Status",
+    "Step",
+    "StillRunning",
+    "Stopped",
+    "Submission",
+    "TaggedDraft",
+    "Task",
+    "TaskStatus",
+    "Unauthenticated",
+    "Unavailable",
+    "Unreachable",
+    "WaitingReason",
+    "Workflow",
+]

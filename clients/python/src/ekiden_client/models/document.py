@@ -1,0 +1,29 @@
+"""What all answers share: camelCase on the wire, frozen here, tolerant of a gateway that is newer or older.
+
+A field that this client does not know is kept and ignored; one that an older gateway does not send has its default.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Document(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True)
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The document as it was received, unknown fields included, fit for `json.dumps`."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+D = TypeVar("D", bound=Document)
+
+
+class Page(Document, Generic[D]):
+    """One page of a list; `next_cursor` asks for the one behind it, and is None on the last."""
+
+    items: Sequence[D] = ()
+    next_cursor: str | None = None

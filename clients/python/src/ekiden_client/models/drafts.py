@@ -1,0 +1,76 @@
+"""What a session gives. Which texts a draft has, its workflow says; those of `viral-content` are named here."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from ekiden_client.models.document import Document
+from ekiden_client.models.words import DraftStatusWord, StatusWord
+
+
+def _or_empty(value: object) -> object:
+    return "" if value is None else value
+
+
+Text = Annotated[str, BeforeValidator(_or_empty)]
+"""A text that another workflow may leave out or leave empty."""
+
+
+class Source(Document):
+    title: Text = ""
+    url: Text = ""
+    date: Text = ""
+
+
+class Kpi(Document):
+    name: Text = ""
+    target: Text = ""
+
+
+class Draft(Document):
+    """One draft; `content` is what the session wrote, `edited_content` what a person made of it."""
+
+    concept_number: int
+    status: DraftStatusWord = ""
+    revision: int = 0
+    edited_content: str | None = None
+    flags: tuple[str, ...] = ()
+    simulated: bool = False
+    created_at: datetime | None = None
+    edited_at: datetime | None = None
+
+    title: Text = ""
+    hook: Text = ""
+    angle: Text = ""
+    format: Text = ""
+    content: Text = ""
+    visual_guide: Text = ""
+    timing: Text = ""
+    hashtags: tuple[str, ...] | None = None
+    news_source: Text = ""
+    source_url: Text = ""
+    sources: tuple[Source, ...] | None = None
+    kpis: tuple[Kpi, ...] | None = None
+    risk_assessment: Text = ""
+    optimization_tips: tuple[str, ...] | None = None
+
+    @property
+    def text(self) -> str:
+        """What is to be posted: a person's text where there is one."""
+        return self.edited_content or self.content
+
+
+class TaggedDraft(Draft):
+    """A draft as it was seen: its `etag`, given with a change, keeps that from overwriting somebody else's."""
+
+    etag: str
+
+
+class Drafts(Document):
+    session_id: str
+    status: StatusWord
+    drafts: tuple[Draft, ...] = ()
+    total_drafts: int = 0
+    created_at: datetime | None = None
+    completed_at: datetime | None = None

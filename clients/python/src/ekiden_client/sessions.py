@@ -1,0 +1,260 @@
+"""Sessions: create, command, look at, follow, wait for.
+
+Long, because it has one small method for each route, and each says what it takes.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import httpx
+
+from ekiden_client.actions import Action, Item
+from ekiden_client.connection import Connection
+from ekiden_client.errors import StillRunning
+from ekiden_client.live import Away, follow
+from ekiden_client.models.document import Page
+from ekiden_client.models.drafts import Draft, Drafts, TaggedDraft
+from ekiden_client.models.health import HealthReport
+from ekiden_client.models.history import Entry, EventList
+from ekiden_client.models.sessions import CommandResult, CreatedSession, DryRun, Session, SessionSummary
+from ekiden_client.models.status import SessionStatus
+from ekiden_client.models.tasks import Task, TaskList
+from ekiden_client.models.words import DraftStatus, Status
+from ekiden_client.paging import LARGEST_PAGE, through
+from ekiden_client.patience import Again
+
+BASE = "/api/viral/cot-session"
+
+
+class Sessions:
+    """`client.sessions`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def create(
+        self,
+        theme: str | None = None,
+        *,
+        style: str | None = None,
+        platform: str | None = None,
+        language: str | None = None,
+        workflow: str | None = None,
+        inputs: Mapping[str, str] | None = None,
+        auto_advance: bool | None = None,
+        pause_after_phases: Sequence[int] | None = None,
+        pause_before: Sequence[str] | None = None,
+        budget_usd: float | None = None,
+        webhook_url: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        start: bool = False,
+        idempotency_key: str | None = None,
+    ) -> CreatedSession:
+        """Create a session, and with `start` start it. What is None is left to the gateway and the workflow.
+
+        `inputs` are further inputs of a workflow of your own. Give an `idempotency_key` that you have stored when your
+        own process may die and ask again: the same key and wishes name the same session.
+        """
+        wish = {
+            **(inputs or {}),
+            "theme": theme,
+            "style": style,
+            "platform": platform,
+            "language": language,
+            "workflow": workflow,
+            "autoAdvance": auto_advance,
+            "pauseAfterPhases": list(pause_after_phases) if pause_after_phases else None,
+            "pauseBefore": list(pause_before) if pause_before else None,
+            "budgetUsd": budget_usd,
+            "webhookUrl": webhook_url,
+            "metadata": metadata,
+            "start": start or None,
+        }
+        return await self._connection.command(
+            CreatedSession, f"{BASE}/create", _given(wish), idempotency_key=idempotency_key
+        )
+
+    # Looking
+
+    async def get(self, session_id: str) -> Session:
+        """Return a session with everything it found so far."""
+        return await self._connection.ask(Session, "GET", f"{BASE}/{session_id}")
+
+    async def status(self, session_id: str) -> SessionStatus:
+        """Return how far a session is, what it costs, and what helps it on."""
+        return await self._connection.ask(SessionStatus, "GET", f"{BASE}/{session_id}/async-status")
+
+    async def page(
+        self,
+        *,
+        status: Status | str | Sequence[Status | str] | None = None,
+        workflow: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        metadata: Mapping[str, str] | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[SessionSummary]:
+        """Return one page of your sessions, newest first; all filters that are given must hold."""
+        filters = {
+            "status": [status] if isinstance(status, str) else list(status or ()) or None,
+            "workflow": workflow,
+            "createdAfter": _moment(created_after),
+            "createdBefore": _moment(created_before),
+            "metadata": [f"{name}:{value}" for name, value in metadata.items()] if metadata else None,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return await self._connection.ask(Page[SessionSummary], "GET", f"{BASE}/", params=filters)
+
+    def all(
+        self,
+        *,
+        status: Status | str | Sequence[Status | str] | None = None,
+        workflow: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[SessionSummary]:
+        """Give all your sessions that match, newest first, over as many pages as there are."""
+        return through(
+            lambda cursor: self.page(
+                status=status,
+                workflow=workflow,
+                created_after=created_after,
+                created_before=created_before,
+                metadata=metadata,
+                limit=LARGEST_PAGE,
+                cursor=cursor,
+            )
+        )
+
+    async def tasks(self, session_id: str) -> Sequence[Task]:
+        """Return the ledger of a session, oldest first: what was asked, sent, answered and paid."""
+        return (await self._connection.ask(TaskList, "GET", f"{BASE}/{session_id}/tasks")).tasks
+
+    async def task(self, session_id: str, task_id: str) -> Task:
+        return await self._connection.ask(Task, "GET", f"{BASE}/{session_id}/tasks/{task_id}")
+
+    async def health(self, session_id: str) -> HealthReport:
+        """Return what a session waits for and since when, and what helps at what price."""
+        return await self._connection.ask(HealthReport, "GET", f"{BASE}/{session_id}/recover")
+
+    # Commands: the gateway does each once, however often its answer is lost
+
+    async def start(self, session_id: str) -> CommandResult:
+        """Start a session, or go on from where it stands; a failed one is tried again."""
+        return await self._connection.command(CommandResult, f"{BASE}/{session_id}/process-async")
+
+    async def go_on(
+        self, session_id: str, *, items: Sequence[Item] | None = None, budget_usd: float | None = None
+    ) -> CommandResult:
+        """Pass the gate a session waits at, also with other `items`, or raise its budget and go on."""
+        wish = _given({"input": list(items) if items else None, "budgetUsd": budget_usd})
+        return await self._connection.command(CommandResult, f"{BASE}/{session_id}/continue-async", wish)
+
+    async def say(self, session_id: str, action: Action, *, idempotency_key: str | None = None) -> CommandResult:
+        """Pause, resume, cancel or recover a session. Raises Conflict where its state does not allow it."""
+        path = f"{BASE}/{session_id}/{action.verb}"
+        return await self._connection.command(CommandResult, path, action.wish(), idempotency_key=idempotency_key)
+
+    async def foresee(self, session_id: str, action: Action) -> DryRun:
+        """Return what an action would do, reuse, cost and take. Nothing is done."""
+        path, dry = f"{BASE}/{session_id}/{action.verb}", {"dryRun": True}
+        if action.verb == "recover":
+            return await self._connection.command(DryRun, path, action.wish() | dry)
+        return await self._connection.command(DryRun, path, action.wish(), params=dry)
+
+    # What it gives
+
+    async def drafts(self, session_id: str) -> Drafts:
+        """Return the drafts; there are none before the session has completed."""
+        return await self._connection.ask(Drafts, "GET", f"{BASE}/{session_id}/drafts")
+
+    async def draft(self, session_id: str, number: int) -> TaggedDraft:
+        """Return one draft with its `etag`, which keeps a change from overwriting somebody else's."""
+        return self._tagged(await self._connection.send("GET", f"{BASE}/{session_id}/drafts/{number}"))
+
+    async def edit_draft(
+        self,
+        session_id: str,
+        number: int,
+        *,
+        content: str | None = None,
+        status: DraftStatus | str | None = None,
+        etag: str | None = None,
+    ) -> TaggedDraft:
+        """Change the text or the status of a draft. Raises ChangedMeanwhile when `etag` is not its state any more."""
+        response = await self._connection.send(
+            "PATCH",
+            f"{BASE}/{session_id}/drafts/{number}",
+            json=_given({"editedContent": content, "status": status}),
+            headers={"If-Match": etag} if etag else None,
+            again=Again.IF_NOT_DONE if etag else Again.SAFE,
+        )
+        return self._tagged(response)
+
+    def _tagged(self, response: httpx.Response) -> TaggedDraft:
+        draft = self._connection.read(Draft, response)
+        return TaggedDraft.model_validate(draft.model_dump(by_alias=True) | {"etag": response.headers.get("etag", "")})
+
+    # As it happens
+
+    async def history(self, session_id: str, *, after: int = -1) -> Sequence[Entry]:
+        """Return the transitions of a session behind version `after`."""
+        found = await self._connection.ask(EventList, "GET", f"{BASE}/{session_id}/events", params={"after": after})
+        return found.events
+
+    async def events(
+        self, session_id: str, *, after: int | None = None, forever: bool = False, away: Away = lambda _seconds: None
+    ) -> AsyncGenerator[Entry]:
+        """Give every transition of a session, first those that were and then live, until it has ended.
+
+        Over reconnects nothing is lost or repeated; `after` takes up where you left off. With `forever` it goes on
+        after the end, as a session can be restarted. `away` is told when the gateway is away and when it is back.
+        """
+        entries = follow(self._connection, f"{BASE}/{session_id}/events", after=after, away=away)
+        async with aclosing(entries):
+            async for entry in entries:
+                yield entry
+                if entry.ended and not forever:
+                    now = (await self.status(session_id)).session
+                    if now.ended and now.version == entry.version:
+                        return
+
+    async def wait(
+        self, session_id: str, *, timeout_seconds: float | None = None, away: Away = lambda _seconds: None
+    ) -> SessionStatus:
+        """Return the status of a session once it has ended or waits for a person: see `status.session.stopped`.
+
+        Raises StillRunning after `timeout_seconds`; the session goes on.
+        """
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self._until_it_stops(session_id, away)
+        except TimeoutError as error:
+            raise StillRunning(
+                f"The session {session_id} is still under way after {timeout_seconds:g} s.", session_id=session_id
+            ) from error
+
+    async def _until_it_stops(self, session_id: str, away: Away) -> SessionStatus:
+        status = await self.status(session_id)
+        if status.session.stopped:
+            return status
+        entries = follow(self._connection, f"{BASE}/{session_id}/events", after=status.session.version, away=away)
+        async with aclosing(entries):
+            async for entry in entries:
+                if entry.stopped and (status := await self.status(session_id)).session.stopped:
+                    break
+        return status
+
+
+def _given(wish: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in wish.items() if value is not None}
+
+
+def _moment(moment: datetime | None) -> str | None:
+    """As RFC 3339 has it; a time without a zone is this machine's."""
+    return moment.astimezone(UTC).isoformat() if moment else None
