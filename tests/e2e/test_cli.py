@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ekiden_cli import completion
 from ekiden_native import Stack
 
 PATIENCE_SECONDS = 60
@@ -121,6 +122,60 @@ def test_the_drafts_of_a_session_can_be_read_again(ekiden: Ekiden, completed: Ma
 
     assert ran.code == 0
     assert all(draft["content"] in ran.out for draft in completed["drafts"])
+
+
+def test_the_shell_is_offered_what_the_gateway_knows(
+    stack: Stack, completed: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EKIDEN_STATE_DIR", str(stack.state.root))
+    monkeypatch.setattr(completion, "LONGEST_SECONDS", 30.0)  # how quick it is, a machine under load does not tell
+    name = completed["sessionId"]
+
+    assert list(completion.session_ids(name[:-1])) == [(name, "COMPLETED 朝の集中力")]
+    assert list(completion.workflow_names("viral")) != []
+    assert list(completion.styles("ins")) == ["insight"]
+    assert list(completion.platforms("thr")) == ["threads"]
+    assert list(completion.languages("e")) == ["en"]
+    assert "1.EXECUTE" in completion.steps("1.E")
+    assert list(completion.provider_names("p")) == ["perplexity"]
+    assert list(completion.letter_ids("")) == []
+
+
+def test_a_run_that_is_watched_as_json_is_a_line_for_each_transition_and_one_for_its_outcome(ekiden: Ekiden) -> None:
+    ran = ekiden("run", "朝の集中力", "--watch", "--json", "--pause-before", "1.EXECUTE")
+
+    *entries, outcome = [json.loads(line) for line in ran.out.splitlines()]
+    assert ran.code == 4
+    assert [entry["id"] for entry in entries] == list(range(len(entries)))
+    assert outcome["status"] == "WAITING"
+
+
+@pytest.mark.parametrize("command", [("sessions", "list"), ("sessions", "tasks"), ("drafts",), ("doctor",)])
+def test_a_reader_who_has_seen_enough_is_no_error(
+    environment: dict[str, str], completed: Mapping[str, Any], command: tuple[str, ...]
+) -> None:
+    named = [completed["sessionId"]] if command[-1] in ("tasks", "drafts") else []
+    done = subprocess.run(
+        f"{sys.executable} -m ekiden_cli {' '.join([*command, *named])} | :; echo ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_terminal_without_japanese_letters_is_no_error(ekiden: Ekiden, completed: Mapping[str, Any]) -> None:
+    latin = {"PYTHONIOENCODING": "latin-1"}
+
+    assert ekiden("drafts", completed["sessionId"], **latin).code == 0
+    assert (
+        ekiden("drafts", completed["sessionId"], "--json", **latin).json["drafts"][0]["content"]
+        == (completed["drafts"][0]["content"])
+    )
 
 
 def test_a_session_without_drafts_says_so(ekiden: Ekiden) -> None:

@@ -25,7 +25,8 @@ def answering(body: object, status: int = 200, seen: list[httpx.Request] | None 
     def answer(request: httpx.Request) -> httpx.Response:
         if seen is not None:
             seen.append(request)
-        return httpx.Response(status, json=body)
+        kind = "application/problem+json" if status >= 400 else "application/json"
+        return httpx.Response(status, headers={"content-type": kind}, content=json.dumps(body))
 
     return EkidenClient("http://gateway", key="", transport=httpx.MockTransport(answer))
 

@@ -25,7 +25,13 @@ TITLES = ["トレンド調査", "機会の評価", "企画", "原稿", "投稿�
 
 
 HEAD = SessionSummary.model_validate(
-    {"sessionId": SESSION, "status": "PENDING", "createdAt": "2026-11-22T09:30:00Z", "input": {"theme": "AIと働き方", "platform": "twitter"}, "language": "ja"}
+    {
+        "sessionId": SESSION,
+        "status": "PENDING",
+        "createdAt": BEGAN,
+        "input": {"theme": "AIと働き方", "platform": "twitter"},
+        "language": "ja",
+    }
 )
 
 
@@ -89,7 +95,7 @@ def relay(shown: SessionStatus, width: int, *, moving: bool = True) -> list[str]
     return drawn(view.draw(width, NOW, moving=moving), width)
 
 
-@pytest.mark.parametrize("width", [80, 100, 120, 200])
+@pytest.mark.parametrize("width", [44, 50, 60, 73, 80, 100, 120, 200])
 def test_the_relay_fits_its_terminal_and_no_line_is_too_long_to_read(width: int) -> None:
     lines = relay(status(), width)
 
@@ -250,7 +256,13 @@ def test_a_draft_of_another_workflow_may_lack_almost_everything() -> None:
 def test_the_receipt_adds_up_what_every_submission_cost() -> None:
     rows = [
         {"id": "a", "status": "COMPLETED", "type": "GPT_COMPLETION", "submissions": [cost(0.002), cost(0.003)]},
-        {"id": "b", "status": "COMPLETED", "type": "PERPLEXITY_SEARCH", "submissions": [cost(0.005)], "simulated": True},
+        {
+            "id": "b",
+            "status": "COMPLETED",
+            "type": "PERPLEXITY_SEARCH",
+            "submissions": [cost(0.005)],
+            "simulated": True,
+        },
     ]
 
     receipt = make_receipt(status("COMPLETED", 5, "INTEGRATE"), [Task.model_validate(row) for row in rows])

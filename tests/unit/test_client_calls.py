@@ -113,6 +113,12 @@ async def test_another_server_at_the_address_is_no_gateway(body: str) -> None:
     assert len(wire.requests) == 1, "asking again would not make it one"
 
 
+async def test_another_servers_page_for_what_it_does_not_know_is_no_problem_of_the_gateway() -> None:
+    async with Wire(httpx.Response(404, text="Not Found")).client() as client:
+        with pytest.raises(NotAGateway, match="no problem document"):
+            await client.workflows.list()
+
+
 @pytest.mark.parametrize("url", ["localhost:8000", "http://", "http://[::1", "http://host:port", "ftp://host", "/x"])
 def test_an_address_that_cannot_be_one_is_refused_before_anything_is_sent(url: str) -> None:
     with pytest.raises(Misconfigured, match="no address"):

@@ -14,6 +14,7 @@ from tests.fakes.wire import CutStream, Wire
 
 SESSION = "ses_0199c0ffee0077778888999900001111"
 TIME = "2026-11-22T09:30:00.000Z"
+GONE = httpx.Response(404, headers={"content-type": "application/problem+json"}, content='{"detail": "No."}')
 REFUSED = httpx.ConnectError("refused")
 
 
@@ -100,7 +101,11 @@ async def test_a_reconnect_is_tried_only_as_long_as_there_is_patience() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "error"),
-    [(httpx.Response(404, json={"detail": "No."}), NotFound), (httpx.Response(200, text="<html>"), NotAGateway)],
+    [
+        (GONE, NotFound),
+        (httpx.Response(404, text="<html>"), NotAGateway),
+        (httpx.Response(200, text="<html>"), NotAGateway),
+    ],
 )
 async def test_what_does_not_pass_ends_the_stream_at_once(answer: httpx.Response, error: type[Exception]) -> None:
     wire = Wire(answer)

@@ -17,9 +17,11 @@ def main() -> None:
         make_app()()
     except (CliError, EkidenError) as error:
         sys.exit(_tell(error))
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.OK)
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # the reader, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(Exit.OK)
+        raise
     except Exception as error:
         sys.exit(_confess(error))
 

@@ -12,13 +12,17 @@ from ekiden_cli.legs import Leg, Mark, Searches, Station, legs
 from ekiden_cli.wording import seconds as spell_seconds
 from ekiden_cli.wording import sentence_of, usd, waits_for
 from ekiden_cli.wrap import clean, pad, shorten, wrap
-from ekiden_client import Entry, SessionStatus, SessionSummary
+from ekiden_client import Entry, SessionStatus, SessionSummary, Step
 from ekiden_client.models.tasks import TaskState
 
 LONGEST_LINE = 100
 """Beyond this many cells lines are hard to read, however wide the terminal is."""
-_TITLE = (16, 30)
-"""The least and the most cells for a leg's title."""
+_LONGEST_TITLE = 30
+_SHORTEST_BAR = 10
+_EXECUTE_CELLS = 6
+"""Behind the name of the step: its sign and how many of its searches have ended."""
+_FULL_TRACK_FROM = 72
+"""Below so many cells the steps are told by their first letters."""
 
 _RUNNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAMES_PER_SECOND = 10
@@ -100,22 +104,14 @@ class RelayView:
         return [
             first,
             _sides(left, Text(mark, style="bold black on yellow" if mark else ""), width + 1),
-            self._id(session.id),
+            Text(" " * max(min(7, width - len(session.id)), 1) + session.id, style="bright_black"),
         ]
-
-    def _id(self, session_id: str) -> Text:
-        return Text(" " * 7 + session_id, style="bright_black")
 
     def _leg(self, leg: Leg, width: int, *, moving: bool) -> Text:
         style = _STYLES[leg.mark]
         sign = self._sign(leg.mark, moving=moving)
-        track = Text()
-        for place, station in enumerate(leg.stations):
-            if place:
-                gap = 4 if len(leg.stations) > 2 else 4 + 13 + 4
-                track.append(" " + "─" * (gap - 2) + " ", style=_STYLES[_reached(station.mark)])
-            track.append_text(self._station(station, moving=moving))
-        title_width = max(_TITLE[0], min(_TITLE[1], width - 4 - 39 - 3 - 12))
+        track = self._track(leg, short=width < _FULL_TRACK_FROM, moving=moving)
+        title_width = max(min(_LONGEST_TITLE, width - 4 - track.cell_len - 2 - 13), 4)
         time = spell_seconds(leg.seconds) if leg.seconds is not None else ""
         left = Text.assemble(
             (f" {sign} ", style),
@@ -126,12 +122,26 @@ class RelayView:
         )
         return _sides(left, Text(time, style="bright_black" if leg.mark is Mark.DONE else style), width + 1)
 
-    def _station(self, station: Station, *, moving: bool) -> Text:
+    def _track(self, leg: Leg, *, short: bool, moving: bool) -> Text:
+        """The stations and the stretches between them; INTEGRATE stands below INTEGRATE, with an EXECUTE or without."""
+        stretch = 1 if short else 2
+        execute = len(_name(Step.EXECUTE, short=short)) + _EXECUTE_CELLS
+        track = Text()
+        for place, station in enumerate(leg.stations):
+            if place:
+                missing = execute + stretch + 2 if len(leg.stations) == 2 else 0
+                track.append(f" {'─' * (stretch + missing)} ", style=_STYLES[_reached(station.mark)])
+            told = self._station(station, short=short, moving=moving)
+            if station.step == Step.EXECUTE:
+                told.pad_right(execute - told.cell_len)
+            track.append_text(told)
+        return track
+
+    def _station(self, station: Station, *, short: bool, moving: bool) -> Text:
         sign = self._sign(station.mark, moving=moving)
-        text = Text(f"{station.step} {sign}", style=_STYLES[station.mark])
-        if station.step == "EXECUTE":
+        text = Text(f"{_name(station.step, short=short)} {sign}", style=_STYLES[station.mark])
+        if station.step == Step.EXECUTE:
             text.append(_tally(station.searches), style="red" if station.searches.failed else _STYLES[station.mark])
-            text.pad_right(13 - cell_len(text.plain))
         return text
 
     def _sign(self, mark: Mark, *, moving: bool) -> str:
@@ -145,9 +155,9 @@ class RelayView:
         elapsed = max((ended_at - session.started_at).total_seconds(), 0.0) if session.started_at else 0.0
         remaining = progress.estimated_seconds_remaining
         told = f" {progress.percentage:3.0f} %  {spell_seconds(elapsed)}"
-        if remaining and not session.ended:
-            told += f", about {spell_seconds(remaining)} to go"
-        bar = max(width - 6 - cell_len(told), 10)
+        to_go = f", about {spell_seconds(remaining)} to go" if remaining and not session.ended else ""
+        told += to_go if width - 6 - cell_len(told + to_go) >= _SHORTEST_BAR else ""
+        bar = max(width - 6 - cell_len(told), _SHORTEST_BAR)
         run = round(bar * min(progress.percentage, 100) / 100)
         style = STATUS_STYLES.get(session.status, "bold cyan")
         return Text.assemble("   ", ("━" * run, style), ("─" * (bar - run), "bright_black"), (told, ""))
@@ -164,7 +174,7 @@ class RelayView:
         text = Text("   ")
         for place, (words, style) in enumerate(parts):
             text.append(" · " if place else "", style="bright_black").append(words, style=style)
-        text.truncate(width)
+        text.truncate(width, overflow="ellipsis")
         return text
 
     def _foot(self, status: SessionStatus, width: int) -> list[Text]:
@@ -189,6 +199,10 @@ def _reached(mark: Mark) -> Mark:
 
 def _title_style(mark: Mark) -> str:
     return {Mark.DONE: "", Mark.AHEAD: "bright_black"}.get(mark, "bold")
+
+
+def _name(step: Step, *, short: bool) -> str:
+    return step[0] if short else step.value
 
 
 def _tally(searches: Searches) -> str:

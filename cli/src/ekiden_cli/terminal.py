@@ -11,9 +11,10 @@ from rich.console import Console
 
 @dataclass(frozen=True)
 class Terminal:
-    """Where a command speaks. With `as_json` the only thing on standard output is JSON."""
+    """Where a command speaks. With `as_json` standard output has nothing but JSON, with `in_lines` one per line."""
 
     as_json: bool = False
+    in_lines: bool = False
     out: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=False, emoji=False, markup=False))
     err: Console = field(
         default_factory=lambda: Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
@@ -30,7 +31,7 @@ class Terminal:
 
     def give(self, document: object) -> None:
         """Print a JSON document."""
-        print(as_json(document, indent=2), flush=True)
+        print(as_json(document, indent=None if self.in_lines else 2), flush=True)
 
 
 def as_json(document: object, *, indent: int | None = None) -> str:

@@ -7,15 +7,20 @@ import typer
 
 from ekiden_cli.commands.options import BudgetUsd, Json, leave, with_gateway
 from ekiden_cli.completion import languages, platforms, steps, styles, workflow_names
+from ekiden_cli.json_view import JsonView
 from ekiden_cli.outcome import exit_code, tell_outcome
 from ekiden_cli.terminal import Terminal
-from ekiden_cli.watch import watch
+from ekiden_cli.watch import Watch, watch
 from ekiden_client import CreatedSession, EkidenClient, SessionStatus
 
 Phases = Annotated[list[int] | None, typer.Option("--pause-after", metavar="PHASE", help="Stop after this phase.")]
 Steps = Annotated[
     list[str] | None,
     typer.Option("--pause-before", metavar="STEP", help="Stop before it: 1.EXECUTE.", autocompletion=steps),
+]
+
+Watching = Annotated[
+    bool | None, typer.Option("--watch/--no-watch", help="Stay and show how it goes, which is the default.")
 ]
 
 
@@ -36,14 +41,15 @@ def run(
     budget: BudgetUsd = None,
     pause_after: Phases = None,
     pause_before: Steps = None,
-    watching: Annotated[bool, typer.Option("--watch/--no-watch", help="Stay and show how it goes.")] = True,
+    watching: Watching = None,
     as_json: Json = False,
 ) -> None:
     """Start a session on a THEME, watch it, and print its drafts.
 
     Ends with 0 when the session completed, 1 when it failed, 4 when it waits for you. Ctrl-C stops watching only.
+    With --json: one document at the end; with --watch --json a line for each transition, and the document as the last.
     """
-    terminal = Terminal(as_json)
+    terminal = Terminal(as_json, in_lines=as_json and watching is True)
     started: list[str] = []
 
     async def job(gateway: EkidenClient) -> SessionStatus | None:
@@ -59,10 +65,13 @@ def run(
             start=True,
         )
         started.append(session.id)
-        if not watching:
+        if watching is False:
             _tell_start(session, gateway, terminal)
             return None
-        status = await watch(gateway, session.id, terminal)
+        if terminal.in_lines:
+            status = await Watch(gateway, session.id, JsonView()).until_it_stops()
+        else:
+            status = await watch(gateway, session.id, terminal)
         await tell_outcome(gateway, status, terminal)
         return status
 

@@ -8,18 +8,17 @@ import typer
 from ekiden_cli.commands.options import BudgetUsd, DryRun, Json, ListsByDefault, SessionId, leave, with_gateway
 from ekiden_cli.completion import statuses, workflow_names
 from ekiden_cli.errors import Exit
+from ekiden_cli.json_view import JsonView
 from ekiden_cli.outcome import exit_code, tell_outcome
 from ekiden_cli.relay_view import RelayView
 from ekiden_cli.session_lines import forecast_lines, recovery_lines, session_table, status_lines, task_lines
 from ekiden_cli.terminal import Terminal
-from ekiden_cli.terminal import as_json as json_of
 from ekiden_cli.watch import Watch, relay_view, watch
 from ekiden_cli.wording import waits_for
 from ekiden_client import (
     Cancel,
     CommandResult,
     EkidenClient,
-    Entry,
     HealthReport,
     Pause,
     Resolve,
@@ -114,7 +113,7 @@ def watch_session(session: SessionId, as_json: Json = False) -> None:
     async def job(gateway: EkidenClient) -> SessionStatus:
         await gateway.sessions.status(session)  # from here on it is known, and a gateway that goes away is waited for
         if as_json:
-            return await Watch(gateway, session, _JsonLines()).until_it_stops()
+            return await Watch(gateway, session, JsonView()).until_it_stops()
         status = await watch(gateway, session, terminal)
         await tell_outcome(gateway, status, terminal)
         return status
@@ -267,16 +266,3 @@ def _tell_forecast(foreseen: Foreseen, name: str, terminal: Terminal) -> None:
     terminal.say(f"A dry run, nothing was done: {name} would lead to {foreseen.status}.")
     for line in forecast_lines(foreseen.forecast):
         terminal.say(f"  {line}")
-
-
-class _JsonLines:
-    """One transition, one line."""
-
-    def show_entry(self, entry: Entry) -> None:
-        print(json_of(entry.raw), flush=True)
-
-    def show_away(self, seconds: float | None) -> None:
-        """Not a transition."""
-
-    def show_status(self, status: SessionStatus) -> None:
-        """Not a transition."""

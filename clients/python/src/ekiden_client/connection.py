@@ -27,6 +27,8 @@ SILENCE_SECONDS = 40.0
 _USER_AGENT = f"ekiden-client/{version('ekiden-client')}"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Never asked for through a proxy that the environment names."""
+PROBLEM = "application/problem+json"
+_A_STRANGERS = frozenset({400, 404, 405, 409, 412, 422})
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 D = TypeVar("D", bound=Document)
@@ -112,7 +114,7 @@ class Connection:
             async with self.http.stream("GET", path, headers=headers, timeout=timeout) as response:
                 if response.is_error:
                     await response.aread()
-                    raise problem_of(response)
+                    raise self._refusal(response)
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     raise self._stranger("it sends no events")
                 opened()
@@ -144,8 +146,15 @@ class Connection:
         except httpx.HTTPError as error:
             raise self._away(error) from error
         if response.is_error:
-            raise problem_of(response)
+            raise self._refusal(response)
         return response
+
+    def _refusal(self, response: httpx.Response) -> EkidenError:
+        """A problem; or somebody else's page, where no proxy on the way would say such a thing."""
+        is_problem = response.headers.get("content-type", "").startswith(PROBLEM)
+        if response.status_code in _A_STRANGERS and not is_problem:
+            return self._stranger(f"it answers with status {response.status_code} and no problem document")
+        return problem_of(response)
 
     def _away(self, error: httpx.HTTPError) -> Unreachable:
         if isinstance(error, httpx.DecodingError | httpx.TooManyRedirects):
