@@ -24,6 +24,7 @@ from ekiden_gateway.page.rendering import page
 from ekiden_gateway.page.screens.session import Found, shown
 from ekiden_gateway.page.visitor import Visitor
 from ekiden_gateway.page.visits import Visit
+from ekiden_gateway.views import gates as gate_views
 from ekiden_gateway.views import status
 from tests.fakes.workflow import ANSWERS, small_package
 from tests.unit.domain.small_plan import AT, ID, Story, new_session, passing, permanent, unknown
@@ -222,8 +223,7 @@ def found(told: Told) -> Found:
     diagnosis = diagnose(
         session, [read_fact(row) for row in told.ledger], WORKFLOW.plan, AT + timedelta(seconds=15), medians=MEDIANS
     )
-    position = status.gate_position(session)
-    gate = status.gate(session, position, WORKFLOW, MEDIANS, {}) if position else None
+    gate = gate_views.brief(session, session.gate, WORKFLOW, MEDIANS, {}) if session.gate else None
     answer = status.async_status(session, told.ledger, WORKFLOW, diagnosis, MEDIANS, gate)
     return Found(session, WORKFLOW, told.ledger, diagnosis, answer, told.drafts, told.history)
 

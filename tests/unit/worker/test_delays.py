@@ -1,7 +1,7 @@
 """How long a provider asks us to wait."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ekiden.errors import RateLimited
@@ -85,6 +85,7 @@ def test_a_date_without_a_zone_is_utc() -> None:
     assert epoch_of("Sun, 22 Nov 2026 12:00:00 -0000") == NOON_EPOCH
 
 
+@example(header="0\x1f", date=NOON)
 @given(header=st.text(max_size=40), date=st.text(max_size=40) | st.just(NOON))
 def test_no_header_is_so_odd_that_it_crashes_us(header: str, date: str) -> None:
     headers = {"retry-after": header, "date": date, "retry-after-ms": header, "x-ratelimit-reset": header}

@@ -37,7 +37,7 @@ async def brief(parts: Parts, session: Session, workflow: Workflow) -> forecasts
     if session.gate is None:
         return None
     cached = await _cached(parts, session, workflow)
-    return views.brief(session, session.gate, workflow, await parts.medians(), cached)
+    return views.brief(session, session.gate, workflow, await parts.around.medians(), cached)
 
 
 async def show(parts: Parts, session: Session, link: str | None = None) -> model.GateAnswer:
@@ -46,7 +46,7 @@ async def show(parts: Parts, session: Session, link: str | None = None) -> model
         raise Problem(NO_GATE, f"The session is {session.status} and stands at no gate.")
     workflow = await commands.workflow_of(parts, session)
     cached = await _cached(parts, session, workflow)
-    return views.whole(session, session.gate, workflow, await parts.medians(), cached, link)
+    return views.whole(session, session.gate, workflow, await parts.around.medians(), cached, link)
 
 
 async def answer(

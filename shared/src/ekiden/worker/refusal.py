@@ -110,4 +110,4 @@ def epoch_of(header_date: str | None) -> float | None:
 
 
 def is_number(text: str) -> bool:
-    return re.fullmatch(r"[0-9]{1,15}(?:\.[0-9]+)?", text.strip()) is not None
+    return re.fullmatch(r"[0-9]{1,15}(?:\.[0-9]+)?", text.strip(" \t")) is not None

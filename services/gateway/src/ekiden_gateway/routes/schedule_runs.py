@@ -77,7 +77,7 @@ async def preview(
     now = parts.database.clock.now()
     ticks, runs = await asyncio.to_thread(_coming, schedule, now, count)  # a tick a minute is some 40,000 a month
     workflow = await parts.workflows.compiled(schedule.session.workflow)
-    calls = remaining(schedule.session, workflow.plan, await parts.medians())
+    calls = remaining(schedule.session, workflow.plan, await parts.around.medians())
     account = await parts.runs.account(schedule.id, schedule.cron.month_of(now))
     return views.preview(schedule, ticks, runs, calls, account, await scheduler(parts))
 

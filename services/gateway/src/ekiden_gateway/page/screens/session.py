@@ -8,14 +8,13 @@ from fastapi import Depends, Header, Path, Query, Request
 from starlette.responses import Response
 
 from ekiden.domain.diagnosis import Diagnosis
-from ekiden.domain.forecast import planned
 from ekiden.domain.session import Session, Status
 from ekiden.store.database import Document
+from ekiden.store.sessions import Standing
 from ekiden.workflow.package import Workflow
-from ekiden_gateway import access
+from ekiden_gateway import access, gates
 from ekiden_gateway.access import SessionPath, UsedParts
 from ekiden_gateway.commands import examine, workflow_of
-from ekiden_gateway.models.forecast import Gate
 from ekiden_gateway.models.sessions import AsyncStatus
 from ekiden_gateway.page.figures.axis import axis
 from ekiden_gateway.page.figures.purse import purse
@@ -45,7 +44,12 @@ async def of_visitor(session_id: SessionPath, parts: UsedParts, visitor: Known) 
     return await access.located(session_id, parts, visitor.owner)
 
 
+async def stands_for_visitor(session_id: SessionPath, parts: UsedParts, visitor: Known) -> Standing:
+    return await access.standing(session_id, parts, visitor.owner)
+
+
 Shown = Annotated[Session, Depends(of_visitor)]
+ShownStanding = Annotated[Standing, Depends(stands_for_visitor)]
 
 
 @router.get("/sessions/{sessionId}")
@@ -67,13 +71,14 @@ async def task(
 @router.get("/sessions/{sessionId}/events")
 async def live(
     request: Request,
-    session: Shown,
+    session_id: SessionPath,
+    session: ShownStanding,
     parts: UsedParts,
     after: Annotated[int, Query(ge=-1, le=10**9)] = -1,
     last_event_id: Annotated[events.LastEventId | None, Header()] = None,
 ) -> Response:
     """The stream of the API, for a browser that has signed in."""
-    answer = await events.events(request, session, parts, after, last_event_id)
+    answer = await events.events(request, session_id, session, parts, after, last_event_id)
     return answer if isinstance(answer, Response) else Response(answer.model_dump_json(), media_type="application/json")
 
 
@@ -95,16 +100,12 @@ async def look(parts: Parts, session: Session) -> Found:
     workflow, ledger, medians, drafts, history = await asyncio.gather(
         workflow_of(parts, session),
         parts.tasks.of_session(session.id),
-        parts.medians(),
+        parts.around.medians(),
         parts.drafts.of_session(session.id),
         parts.sessions.history(session.id, max(-1, session.version - HISTORY)),
     )
     diagnosis = await examine(parts, session, ledger)
-    gate: Gate | None = None
-    if (position := status.gate_position(session)) is not None:
-        orders = planned(session, workflow.plan)
-        cached = await parts.relay.cached(session, orders, parts.settings.search_cache_seconds)
-        gate = status.gate(session, position, workflow, medians, cached)
+    gate = await gates.brief(parts, session, workflow)
     found = status.async_status(session, ledger, workflow, diagnosis, medians, gate)
     return Found(session, workflow, ledger, diagnosis, found, drafts, history or [])
 

@@ -110,7 +110,7 @@ async def _forecast(parts: Parts, visitor: Visitor, workflow: Workflow) -> Forec
         money=Money(budget=micros(workflow.definition.budget_usd)),
     )
     decision = decide(blank, Start(visitor.now), workflow.plan)
-    return forecasts.forecast(forecast(decision, workflow.plan, await parts.medians()))
+    return forecasts.forecast(forecast(decision, workflow.plan, await parts.around.medians()))
 
 
 def _named(parts: Parts, name: str) -> Workflow:
