@@ -106,10 +106,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def _ended_by_signals() -> Generator[None]:
-    """Take the other signals that end a command like Ctrl-C, so that nothing is left behind."""
+    """Take the other signals that end a command like Ctrl-C, so that nothing is left behind.
+
+    Like it in all: asyncio ends its tasks in order for SIGINT, while an exception out of a handler tears one of them.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     earlier = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
