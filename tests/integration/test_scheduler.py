@@ -27,7 +27,9 @@ from ekiden.store.schedule_runs import RunStore
 from ekiden.store.schedules import ScheduleStore
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
+from ekiden.store.webhooks import WebhookStore
 from ekiden.store.workflows import WorkflowStore
+from ekiden.webhooks.endpoint import of_session
 from ekiden_orchestrator.retention import Retention
 from ekiden_orchestrator.scheduler import Scheduler
 from tests.fakes.announcer import FakeAnnouncer
@@ -64,7 +66,12 @@ class Yard:
         workflows = WorkflowStore(self.database, POLICIES)
         relay = Relay(sessions, tasks, drafts, workflows, self.announcer, self.clock, POLICIES)
         store = ScheduleStore(self.database)
-        return Scheduler(store, Firing(store, RunStore(self.database), relay, self.clock), self.clock, by_the_clock=on)
+        return Scheduler(
+            store,
+            Firing(store, RunStore(self.database), WebhookStore(self.database), relay, self.clock),
+            self.clock,
+            by_the_clock=on,
+        )
 
     async def add(self, overlap: Overlap = Overlap.SKIP, cron: str = "* * * * *", **fields: Any) -> ScheduleId:
         """A schedule of every minute whose first tick is noon, unless said otherwise."""
@@ -213,6 +220,18 @@ async def test_who_comes_back_late_with_a_decision_that_others_have_carried_out_
     assert await yard.scheduler().firing.carry_out(in_hand) is None
 
     assert (await yard.sessions(name), await yard.runs(name), await yard.schedule(name)) == before
+
+
+async def test_the_address_that_its_sessions_name_is_a_webhook(yard: Yard) -> None:
+    url = "https://receiver.example/"
+    session = Session(
+        SessionId("ses_"), "me", yard.workflow, {"theme": "tea"}, "en", NOON, Money(PRICE), webhook_url=url
+    )
+    await yard.add(session=session)
+    await yard.look()
+    webhook = await WebhookStore(yard.database).load(of_session("me", url))
+    assert webhook is not None
+    assert (webhook.url, webhook.session_only) == (url, True)
 
 
 async def test_a_session_that_retention_has_removed_is_not_begun_again(yard: Yard) -> None:

@@ -21,6 +21,7 @@ from ekiden.relay import Relay
 from ekiden.store.schedule_runs import RunStore
 from ekiden.store.schedules import ScheduleStore
 from ekiden.store.sessions import Idempotency
+from ekiden.store.webhooks import WebhookStore
 
 log = structlog.get_logger()
 SETTLED = timedelta(seconds=5)
@@ -33,6 +34,7 @@ class Firing:
 
     schedules: ScheduleStore
     runs: RunStore
+    webhooks: WebhookStore
     relay: Relay
     clock: Clock
 
@@ -98,6 +100,7 @@ class Firing:
         session = schedule.begun(run, now)
         if await self.runs.is_pruned(session.id):
             return
+        await self.webhooks.listen(session)
         await self.relay.sessions.create(session)
         reach("schedule:after_created")
         await self.relay.say(session.id, lambda _: Start(now), Idempotency(schedule.run_id(run), "start"))

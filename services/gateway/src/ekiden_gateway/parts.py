@@ -107,7 +107,7 @@ class Parts:
         keys = ApiKeyStore(database)
         limits = Limits(settings.client_rate_per_minute, settings.client_sessions)
         relay = Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies)
-        schedules, runs = ScheduleStore(database), RunStore(database)
+        schedules, runs, webhooks = ScheduleStore(database), RunStore(database), WebhookStore(database)
         return cls(
             settings=settings,
             database=database,
@@ -125,12 +125,12 @@ class Parts:
             letters=DeadLetterStore(database),
             schedules=schedules,
             runs=runs,
-            webhooks=WebhookStore(database),
+            webhooks=webhooks,
             deliveries=DeliveryStore(database),
             workflows=workflows,
             secrets=secrets,
             relay=relay,
-            firing=Firing(schedules, runs, relay, database.clock),
+            firing=Firing(schedules, runs, webhooks, relay, database.clock),
             gate_links=GateLinks(secrets),
             catalogue=catalogue,
             keyring=settings.keyring,

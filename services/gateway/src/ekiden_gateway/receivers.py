@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from uuid_utils import uuid7
 
-from ekiden.domain.session import Session
 from ekiden.store.sessions import Idempotency
-from ekiden.webhooks.endpoint import MOST_WEBHOOKS, Secret, Webhook, of_session
+from ekiden.webhooks.endpoint import MOST_WEBHOOKS, Secret, Webhook
 from ekiden.webhooks.guard import Forbidden, check
 from ekiden.webhooks.signature import new_secret
 from ekiden_gateway.conditional import etag, must_match
@@ -24,25 +22,6 @@ def taken(parts: Parts, field: str, url: str) -> str:
     """An address that may be a webhook's. Raises Problem with the reason; where its name leads, the sender looks."""
     _host(parts, field, url)
     return url
-
-
-async def listen(parts: Parts, session: Session) -> None:
-    """See to it that the address a session names is a webhook, before anything happens to the session."""
-    if session.webhook_url is None:
-        return
-    webhook_id, now = of_session(session.owner, session.webhook_url), session.created_at
-    await parts.webhooks.create(
-        Webhook(
-            id=webhook_id,
-            owner=session.owner,
-            url=session.webhook_url,
-            host=str(urlsplit(session.webhook_url).hostname),
-            created_at=now,
-            hears_since=now,
-            secrets=(Secret(new_secret()),),
-            session_only=True,
-        )
-    )
 
 
 async def make(parts: Parts, owner: str, asked: CreateWebhook, known_as: Idempotency | None) -> Webhook:

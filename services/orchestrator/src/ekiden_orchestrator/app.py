@@ -59,10 +59,10 @@ class Orchestrator:
         keep = settings.retention
         self._retention = Retention(PruningStore(database), database.clock, keep) if keep is not None else None
         letters = DeadLetterStore(database)
-        schedules = ScheduleStore(database)
-        firing = Firing(schedules, RunStore(database), self._relay, database.clock)
+        schedules, webhooks = ScheduleStore(database), WebhookStore(database)
+        firing = Firing(schedules, RunStore(database), webhooks, self._relay, database.clock)
         self._scheduler = Scheduler(schedules, firing, database.clock, by_the_clock=settings.scheduler == "on")
-        webhooks, deliveries = WebhookStore(database), DeliveryStore(database)
+        deliveries = DeliveryStore(database)
         self._gauges = Gauges(sessions, tasks, providers, letters, deliveries, self._queues, database.clock)
         self._feed = WebhookFeed(sessions, webhooks, deliveries, database.clock)
         self._resolver = Resolver()

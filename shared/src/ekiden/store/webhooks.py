@@ -4,14 +4,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from pymongo import DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from ekiden.domain.session import Session
 from ekiden.store.database import Database, Document, away
 from ekiden.store.sessions import Idempotency
-from ekiden.webhooks.endpoint import Secret, Webhook
+from ekiden.webhooks.endpoint import Secret, Webhook, of_session
 from ekiden.webhooks.events import EventKind
+from ekiden.webhooks.signature import new_secret
 
 _HEARING: Mapping[str, object] = {"disabledAt": None}
 _MARK = "webhooks"
@@ -35,6 +38,23 @@ class WebhookStore:
         except DuplicateKeyError:
             return False
         return True
+
+    async def listen(self, session: Session) -> None:
+        """See to it that the address a session names is a webhook, before anything happens to the session."""
+        if session.webhook_url is None:
+            return
+        await self.create(
+            Webhook(
+                id=of_session(session.owner, session.webhook_url),
+                owner=session.owner,
+                url=session.webhook_url,
+                host=str(urlsplit(session.webhook_url).hostname),
+                created_at=session.created_at,
+                hears_since=session.created_at,
+                secrets=(Secret(new_secret()),),
+                session_only=True,
+            )
+        )
 
     async def created_under(self, owner: str, key: str) -> tuple[Webhook, Idempotency] | None:
         """The webhook that an owner's request of this idempotency key created."""
