@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests.dashboards import OURS, Expression, Window, annotations, expressions, values
-from tests.integration.dashboard_load import PATIENCE_SECONDS, Site, bad_night, site
+from tests.integration.dashboard_load import Watched, bad_night, watched
+from tests.site import PATIENCE_SECONDS
 
 RATE_SECONDS = 30
 """Over how long rates are taken: Prometheus looks every second, but a busy machine may let it wait."""
@@ -37,7 +38,7 @@ EXPRESSIONS = list(expressions())
 
 @dataclass(frozen=True)
 class Night:
-    site: Site
+    site: Watched
     window: Window
     seen: dict[Expression, list[list[float]]]
 
@@ -54,7 +55,7 @@ def shows(expression: Expression, found: list[list[float]]) -> bool:
 @pytest.fixture(scope="module")
 async def night(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Night]:
     """The load, and what each expression showed of it: asked until all of them show what they should, or too long."""
-    async with site(tmp_path_factory.mktemp("night")) as made:
+    async with watched(tmp_path_factory.mktemp("night")) as made:
         start = time.time()
         await bad_night(made)
         deadline = time.monotonic() + PATIENCE_SECONDS
