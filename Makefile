@@ -54,12 +54,16 @@ else
 fi
 endef
 
-.PHONY: help setup demo up down ps logs scale check test test-docker test-cluster chaos bench isolation conformance capacity listeners latency lock format docs
+.PHONY: help setup browser demo up down ps logs scale check test test-browser test-docker test-cluster chaos bench isolation conformance capacity listeners latency lock format docs screenshots
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## install everything that is missing: virtual environment, locked dependencies, RabbitMQ, mongod, Prometheus
+
+# Chromium is large, and of no use to who only runs Ekiden.
+browser: setup
+	@$(BIN)/python -m ekiden_native setup --browser
 
 demo: setup ## run one session from THEME= to three drafts; the simulator answers unless REAL=1
 	@$(WITH_ENV) $(BIN)/ekiden demo $(if $(filter 1,$(REAL)),--real) -- "$$THEME"
@@ -89,9 +93,12 @@ check: setup ## format, lint, types, import rules, workflows, unit and contract 
 	$(BIN)/ekiden workflow check workflows/*/
 	$(WITHOUT_KEYS) $(BIN)/pytest -n 2 --dist loadfile tests/unit tests/contract
 
-test: setup ## all tests that need no Docker, against a real RabbitMQ and a real MongoDB (STACK=docker: in containers)
-	@$(WITHOUT_KEYS) STACK=$(STACK) $(BIN)/pytest -n 2 --dist loadfile -m 'not long' tests/unit tests/contract tests/integration tests/e2e
+test: browser ## all tests that need no Docker, against a real RabbitMQ and a real MongoDB (STACK=docker: in containers)
+	@$(WITHOUT_KEYS) STACK=$(STACK) $(BIN)/pytest -n 2 --dist loadfile -m 'not long' tests/unit tests/contract tests/integration tests/e2e tests/browser
 	$(WITHOUT_KEYS) $(BIN)/pytest -m 'not long' tests/chaos
+
+test-browser: browser ## the web page as people use it, in Chromium
+	@$(WITHOUT_KEYS) $(BIN)/pytest tests/browser
 
 test-docker: setup ## the Compose path: build, up, load, scale, down, up again; skipped where no Docker engine answers
 	@$(call with_engine,tests/docker/test_stack.py)
@@ -139,6 +146,10 @@ docs: setup ## make the generated documents again
 	done
 	$(BIN)/python -m ekiden.metrics_page > $(VENV)/metrics.md
 	mv $(VENV)/metrics.md docs/metrics.md
+
+screenshots: setup ## make the pictures of the web page in docs/screenshots again
+	@$(BIN)/python -m ekiden_native setup --pictures
+	$(WITHOUT_KEYS) $(BIN)/python -m tests.browser.screenshots
 
 # The stamp is older than the lock or a pyproject.toml: what they name has changed.
 $(STAMP): requirements.lock $(PYPROJECTS) | $(BIN)/python
