@@ -163,6 +163,10 @@ def test_the_page_loads_nothing_and_runs_nothing() -> None:
     assert not re.search(r"<(script|img|iframe|link|object|form|button)\b|https?://|@import|url\(", PAGE)
 
 
+def test_what_stands_between_backticks_is_code_and_all_else_is_text() -> None:
+    assert reference.prose("an `<id>` & more, `open") == "an <code>&lt;id&gt;</code> &amp; more, `open"
+
+
 def test_the_page_tells_of_every_operation_and_every_kind_of_problem() -> None:
     for _, operation in operations():
         assert f'id="{operation["operationId"]}"' in PAGE

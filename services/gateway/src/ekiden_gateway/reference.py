@@ -1,11 +1,13 @@
 """The page `/docs`: the OpenAPI document to read, without a script."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, select_autoescape
+from markupsafe import Markup, escape
 
 from ekiden_gateway.kinds import Kind
 
@@ -45,6 +47,11 @@ def shape(schema: Json) -> str:
     return kind if isinstance(kind, str) else " or ".join(kind)
 
 
+def prose(text: str) -> Markup:
+    """A description as HTML: what stands between backticks is code, and all else is text."""
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+
+
 def _operations(document: Json) -> Iterator[Json]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -59,10 +66,12 @@ def _followed(answer: Json, document: Json) -> Json:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=ChainableUndefined,  # a document leaves out what it does not need
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["prose"] = prose
+    return made
