@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import aio_pika
 import httpx
@@ -15,6 +16,7 @@ from ekiden_native import Stack
 SESSIONS = "/api/viral/cot-session"
 GPT_QUEUE = topology.TASK_QUEUES[Provider.GPT]
 PATIENCE_SECONDS = 120.0
+Row = dict[str, Any]
 
 
 @dataclass
@@ -51,10 +53,19 @@ class Site:
         """Wait until the provider has accepted a search of the session and has not answered it."""
 
         async def searching() -> bool:
-            tasks = (await self.api.get(f"{SESSIONS}/{session_id}/tasks")).json()["tasks"]
-            return any(task["status"] == "SUBMITTED" for task in tasks)
+            return any(task["status"] == "SUBMITTED" for task in await self.tasks(session_id))
 
         await until(searching, f"{session_id} is searching")
+
+    async def tasks(self, session_id: str) -> list[Row]:
+        """The ledger of a session, each call with all that was asked."""
+        answer = (await self.api.get(f"{SESSIONS}/{session_id}/tasks")).raise_for_status()
+        return answer.json()["tasks"]
+
+    async def bill(self, session_id: str) -> list[Row]:
+        """What the providers would charge for."""
+        calls = (await self.simulator.get("/bill")).raise_for_status().json()["calls"]
+        return [call for call in calls if str(call["taskId"]).startswith(session_id)]
 
     async def breaker(self, provider: Provider, verb: str) -> None:
         await self._post(f"/api/providers/{provider}/{verb}")

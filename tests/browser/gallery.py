@@ -15,11 +15,13 @@ Made = Callable[[Site], Coroutine[Any, Any, str]]
 
 REFUSED = {"kind": "refusal", "provider": "openai", "times": 1}
 REPLY_LOST = {"kind": "accept_then_cut", "provider": "perplexity", "times": 1}
-_RUNS_FAIL = {"kind": "failed_run", "provider": "perplexity"}
 _NEVER_DONE = {"kind": "slow_poll", "provider": "perplexity", "seconds": 3600}
+_SELDOM_ASKED = {"kind": "delay", "provider": "perplexity", "operation": "poll", "seconds": 5}
 
 
 async def fill(site: Site) -> Gallery:
+    """And a dead letter, for the page of those."""
+    await site.poison()
     async with asyncio.TaskGroup() as group:
         making = {name: group.create_task(make(site)) for name, make in _SESSIONS.items()}
     return {name: task.result() for name, task in making.items()}
@@ -35,7 +37,7 @@ def _at(status: str, theme: str, *faults: Mapping[str, object], **wishes: Any) -
 
 
 async def _searching(site: Site) -> str:
-    session_id = await site.struck("日本酒の輸出", _NEVER_DONE)
+    session_id = await site.struck("日本酒の輸出", _NEVER_DONE, _SELDOM_ASKED)
     await site.until_searching(session_id)
     return session_id
 
@@ -54,7 +56,6 @@ _SESSIONS: Mapping[str, Made] = {
     "failed": _at("FAILED", "温泉と健康", REFUSED),
     "unknown": _at("WAITING", "副業の現実", REPLY_LOST),
     "budget": _at("WAITING", "家計の見直し", budgetUsd=0.08),
-    "retry": _at("WAITING", "電気自動車の今", _RUNS_FAIL),
     "searching": _searching,
     "pending": lambda site: site.create("睡眠の質"),
     "cancelled": _cancelled,

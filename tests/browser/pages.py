@@ -3,6 +3,24 @@
 from collections.abc import Mapping
 
 PAGES: Mapping[str, str] = {
+    "sessions": "/",
+    "nothing-found": "/?metadata=shelf:7",
+    "start": "/start",
+    "completed": "/sessions/{completed}",
+    "english": "/sessions/{english}",
+    "gate": "/sessions/{gate}",
+    "review": "/sessions/{review}",
+    "failed": "/sessions/{failed}",
+    "unknown": "/sessions/{unknown}",
+    "budget": "/sessions/{budget}",
+    "searching": "/sessions/{searching}",
+    "pending": "/sessions/{pending}",
+    "cancelled": "/sessions/{cancelled}",
+    "call": "/sessions/{completed}/tasks/{completed}.1E.g1.0",
+    "providers": "/providers",
+    "dead-letters": "/dead-letters",
+    "sign-in": "/sign-in",
+    "problem": "/sessions/ses_00000000000000000000000000000000",
     "reference": "/docs",
 }
 IN_ENGLISH_ONLY = frozenset({"reference"})

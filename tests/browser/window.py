@@ -5,14 +5,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, ViewportSize
 
 PATIENCE_MILLISECONDS = 60_000
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1440, "height": 900}
 _OF_ITSELF = ("data:", "blob:", "about:")
 _MAY_BE_REFUSED = ("document", "fetch", "xhr")
 """An answer to what a person did: 404 and 409 are pages, too."""
+_REFUSALS = ("Failed to load resource: the server responded with a status of 4", "Response Status Error Code 4")
+"""How Chromium and htmx speak of such answers."""
 
 
 class Complaints(list[str]):
@@ -38,7 +40,7 @@ class Complaints(list[str]):
             self.append(f"{response.request.method} {response.url} answered {status}")
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+        if message.type in ("error", "warning") and not message.text.startswith(_REFUSALS):
             self.append(f"{message.page and message.page.url} said: {message.text}")
 
 
@@ -54,6 +56,9 @@ async def window(browser: Browser, home: str, path: str, **habits: Any) -> Async
         page = await context.new_page()
         await page.goto(path)
         yield page
+    except BaseException as failure:
+        failure.add_note(f"The browser said: {complaints or 'nothing'}")
+        raise
     finally:
         await context.close()
     assert not complaints, "\n".join(complaints)
