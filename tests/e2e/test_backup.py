@@ -242,7 +242,7 @@ async def test_every_search_that_had_not_ended_is_an_unknown_outcome(world: Worl
 
 
 async def test_a_second_run_changes_nothing(world: World) -> None:
-    assert world.again["turned"] == {"sessions": 0, "searches": 0, "calls": 0}
+    assert world.again["turned"] == {"sessions": 0, "searches": 0, "calls": 0, "schedules": 0}
     assert all(row["marked"] for row in world.again["sessions"])
 
 

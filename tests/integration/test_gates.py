@@ -387,7 +387,7 @@ async def test_two_gateways_that_need_a_key_at_once_have_the_same(infra: Infra, 
     for database in databases:
         await database.close()
     assert len(set(keys)) == 1
-    assert len(keys[0]) >= 43
+    assert len(keys[0]) == 32
 
 
 async def test_only_who_may_write_makes_a_link_and_only_to_his_own_session(site: Site) -> None:

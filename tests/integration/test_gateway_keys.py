@@ -291,7 +291,8 @@ async def test_another_tenant_s_session_is_unknown_on_every_route_there_is(two: 
     before = (await two.ask("GET", f"{BASE}/{session_id}", ada["secret"])).headers["etag"]
     document = (await two.one.get("/openapi.json")).json()
     found = list(operations(document))
-    hidden = {(method, route.path) for route in ROUTES for method in route.methods or () if "{sessionId}" in route.path}
+    of_the_api = [route for route in ROUTES if "{sessionId}" in route.path and route.path.startswith("/api/")]
+    hidden = {(method, route.path) for route in of_the_api for method in route.methods or ()}
     assert hidden == {(method, path) for method, path, _ in found}
     for method, path, operation in found:
         address = path.format_map(

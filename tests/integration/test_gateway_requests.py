@@ -262,7 +262,7 @@ async def test_head_sends_no_body_over_the_wire(site: Site) -> None:
     url = httpx.URL(site.url)
     reader, writer = await asyncio.open_connection(url.host, url.port)
     try:
-        writer.write(b"HEAD /problems HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
+        writer.write(b"HEAD /problems HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         async with asyncio.timeout(20):
             answer = await reader.read()
     finally:

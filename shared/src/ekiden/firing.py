@@ -5,6 +5,7 @@ compare-and-set before any of it is done, so it is decided once; from there it c
 alone, by anybody: a session's id is made from its tick, and it is started under a key of its own.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -48,7 +49,8 @@ class Firing:
             if done is None:
                 return
             schedule = done
-        decided = rules.decide(schedule, now, await self._standing(schedule))
+        standing = await self._standing(schedule)
+        decided = await asyncio.to_thread(rules.decide, schedule, now, standing)  # after weeks away it takes a while
         if decided is not schedule:
             await self._save(schedule, decided)
 

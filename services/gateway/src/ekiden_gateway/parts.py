@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import structlog
 
+from ekiden.backbone import end
 from ekiden.broker import topology
 from ekiden.broker.liveness import PROBE_SECONDS
 from ekiden.broker.publisher import Publisher
@@ -159,9 +160,7 @@ class Parts:
 
     async def stop(self) -> None:
         self.end_streams()
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await end(self._loops)
         await self.queues.close()
         await self.publisher.close()
         await self.database.close()

@@ -1,6 +1,7 @@
 """What a person says to a session on its page: each form goes through the API's own route."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Annotated, TypeVar, cast
 
 from fastapi import Path, Response
@@ -136,6 +137,9 @@ def _mistakes(error: ValidationError) -> Problem:
 
 def _number(field: str, text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         raise invalid(field, "is no number") from None
+    if not isfinite(number):
+        raise invalid(field, "is no number")
+    return number
