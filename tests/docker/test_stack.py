@@ -23,7 +23,7 @@ LEFT_IN_THE_MIDDLE = 40
 SEARCHES_IN_FLIGHT = 30
 TIME_SCALE = 0.05
 """A search takes 3.5 s: long enough to be met in flight."""
-REFUSED = [{"kind": "status", "status": 503, "provider": provider, "times": 5} for provider in ("openai", "perplexity")]
+REFUSED = [{"kind": "status", "status": 503, "provider": provider, "times": 2} for provider in ("openai", "perplexity")]
 """Without a refused call the panels of errors and retries would be empty, as they should be."""
 CAME_UP_SECONDS = 1800.0
 RATE_SECONDS = 30
@@ -97,7 +97,6 @@ async def test_under_load_a_service_is_scaled_and_every_replica_is_measured(
     fresh: Compose, real: Yard, tell: Tell
 ) -> None:
     began = time.monotonic()
-    (await real.simulator.post("/faults", json=REFUSED)).raise_for_status()
     sessions = await real.load("load", SESSIONS)
     scaled = time.monotonic()
     earlier = await asyncio.to_thread(_workers, fresh)
@@ -150,6 +149,8 @@ async def test_down_and_up_with_searches_in_flight_loses_and_buys_nothing(
 
 async def test_every_panel_of_the_dashboards_has_data(fresh: Compose, real: Yard) -> None:
     await real.poison()
+    (await real.simulator.post("/faults", json=REFUSED)).raise_for_status()
+    await real.until_ended([await real.start("refused at first")])
     left = list(expressions())
 
     async def all_have_data() -> bool:
