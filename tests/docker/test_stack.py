@@ -98,10 +98,10 @@ async def test_under_load_a_service_is_scaled_and_every_replica_is_measured(
 ) -> None:
     began = time.monotonic()
     sessions = await real.load("load", SESSIONS)
-    scaled = time.monotonic()
+    scaled, under_way = time.monotonic(), SESSIONS - await real.completed(sessions)
     earlier = await asyncio.to_thread(_workers, fresh)
     await asyncio.to_thread(fresh.up, "--scale", "perplexity-worker=4", "perplexity-worker")
-    tell(f"scaled to 4 in {time.monotonic() - scaled:.0f} s, {SESSIONS - await real.completed()} sessions under way")
+    tell(f"scaled to 4 with {under_way} sessions under way, in {time.monotonic() - scaled:.0f} s")
 
     assert earlier < await asyncio.to_thread(_workers, fresh), "the first one works on"
     ended = await real.until_ended(sessions, CAME_UP_SECONDS, deciding=True)

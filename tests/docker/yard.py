@@ -57,8 +57,8 @@ class Yard(Arena):
         """Searches that the provider works on: their run ids are known, their answers are not."""
         return await self.database["tasks"].count_documents({"provider": "perplexity", "status": "SUBMITTED"})
 
-    async def completed(self) -> int:
-        return await self.database["sessions"].count_documents({"status": "COMPLETED"})
+    async def completed(self, sessions: list[str]) -> int:
+        return await self.database["sessions"].count_documents({"_id": {"$in": sessions}, "status": "COMPLETED"})
 
 
 @asynccontextmanager
