@@ -129,6 +129,46 @@ async def test_it_ends_with_the_session_and_not_at_an_end_that_was_not_the_last(
     assert versions == [0, 1, 2, 3]
 
 
+END = "event: end\ndata: {}\n\n"
+OVER = httpx.Response(204)
+
+
+async def test_past_a_failure_it_goes_on_until_the_gateway_says_that_nothing_follows() -> None:
+    wire = Wire(stream(entry(0), entry(1, "FAILED")), stream(entry(2), entry(3, "COMPLETED"), END, entry(4)))
+    async with wire.client() as client:
+        versions = [each.version async for each in client.sessions.events(SESSION, past_failure=True)]
+
+    assert versions == [0, 1, 2, 3]
+    assert places(wire) == [None, "1"]
+
+
+async def test_whoever_comes_back_with_everything_told_is_at_the_end_and_not_at_a_strangers() -> None:
+    away: list[float | None] = []
+    wire = Wire(stream(entry(0), entry(1, "CANCELLED"), cut=False), OVER)
+    async with wire.client() as client:
+        entries = client.sessions.events(SESSION, past_failure=True, away=away.append)
+        assert [each.version async for each in entries] == [0, 1]
+
+    assert len(wire.requests) == 2
+    assert away == [None, None], "it was there all the time"
+
+
+async def test_waiting_ends_with_a_stream_that_has_nothing_more_to_say() -> None:
+    wire = Wire(status("THINKING", 3), OVER, status("COMPLETED", 4))
+    async with wire.client() as client:
+        assert (await client.sessions.wait(SESSION)).session.status == "COMPLETED"
+
+
+async def test_waiting_goes_on_when_the_session_that_was_over_has_been_restarted() -> None:
+    wire = Wire(
+        status("THINKING", 3), OVER, status("THINKING", 5), stream(entry(6, "COMPLETED"), END), status("COMPLETED", 6)
+    )
+    async with wire.client() as client:
+        assert (await client.sessions.wait(SESSION)).session.status == "COMPLETED"
+
+    assert places(wire) == ["3", "5"]
+
+
 async def test_a_reader_who_has_seen_some_takes_up_behind_them() -> None:
     wire = Wire(stream(entry(5), entry(6, "COMPLETED")), status("COMPLETED", 6))
     async with wire.client() as client:

@@ -43,6 +43,7 @@ class Watch:
         self._moved = asyncio.Event()
         self._told = ""  # the status of the last transition that was shown
         self._told_again = asyncio.Event()
+        self._over = False
 
     async def until_it_stops(self) -> SessionStatus:
         """Return the last status. Raises Unreachable or Unavailable when the gateway stays away, NotFound."""
@@ -55,20 +56,24 @@ class Watch:
                 with suppress(Unavailable, Unreachable):  # the listener knows when to give up
                     status = await self._glancing.status(self._session_id)
                     self._sight.show_status(status)
-            await self._last_words(status, listening)
+            await self._last_words(status)
         finally:
             listening.cancel()
             await asyncio.wait([listening])
         return status
 
     async def _listen(self) -> None:
-        follow = self._patient.events(self._session_id, forever=True, away=self._sight.show_away)
-        async with aclosing(follow) as entries:
-            async for entry in entries:
-                self._sight.show_entry(entry)
-                self._told = entry.status
-                self._moved.set()
-                self._told_again.set()
+        follow = self._patient.events(self._session_id, past_failure=True, away=self._sight.show_away)
+        try:
+            async with aclosing(follow) as entries:
+                async for entry in entries:
+                    self._sight.show_entry(entry)
+                    self._told = entry.status
+                    self._moved.set()
+                    self._told_again.set()
+        finally:
+            self._over = True  # the task is not done yet, and whoever waits for its words has to know
+            self._told_again.set()
 
     async def _next_look(self, listening: asyncio.Task[None]) -> None:
         """Return when the session moved, or after a second. Raises what ended the listener."""
@@ -80,11 +85,11 @@ class Watch:
         if listening.done():
             listening.result()
 
-    async def _last_words(self, status: SessionStatus, listening: asyncio.Task[None]) -> None:
+    async def _last_words(self, status: SessionStatus) -> None:
         """Let the stream catch up with the status, so that the last line is not missing."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                while self._told != status.session.status and not listening.done():
+                while self._told != status.session.status and not self._over:
                     self._told_again.clear()
                     await self._told_again.wait()
 

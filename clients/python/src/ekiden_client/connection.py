@@ -20,7 +20,7 @@ from ekiden_client.errors import EkidenError, Misconfigured, NotAGateway, Unreac
 from ekiden_client.models.document import Document
 from ekiden_client.patience import Again, Patience, next_pause
 from ekiden_client.problems import problem_of
-from ekiden_client.server_events import ServerEvent, server_events
+from ekiden_client.server_events import END, ServerEvent, server_events
 
 SILENCE_SECONDS = 40.0
 """Longer than the gateway's pings (15 s) are apart: a stream that is silent for so long is dead."""
@@ -29,6 +29,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Never asked for through a proxy that the environment names."""
 PROBLEM = "application/problem+json"
 _A_STRANGERS = frozenset({400, 404, 405, 409, 412, 422})
+_NOTHING_FOLLOWS = 204
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 D = TypeVar("D", bound=Document)
@@ -107,7 +108,10 @@ class Connection:
     async def stream(
         self, path: str, *, last_event_id: str | None, opened: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[ServerEvent]:
-        """Give the events of one connection, until it ends. `opened` is called when the gateway has said yes."""
+        """Give the events of one connection, until it ends. `opened` is called when the gateway has said yes.
+
+        When nothing will ever follow, the last event is `end`, whether the gateway sends that or answers 204.
+        """
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
         timeout = httpx.Timeout(self.timeout_seconds, read=SILENCE_SECONDS)
         try:
@@ -115,6 +119,10 @@ class Connection:
                 if response.is_error:
                     await response.aread()
                     raise self._refusal(response)
+                if response.status_code == _NOTHING_FOLLOWS:
+                    opened()
+                    yield END
+                    return
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     raise self._stranger("it sends no events")
                 opened()

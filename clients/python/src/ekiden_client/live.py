@@ -10,7 +10,7 @@ from ekiden_client.connection import Connection
 from ekiden_client.errors import NotAGateway, Problem, Unavailable, Unreachable
 from ekiden_client.models.history import Entry
 from ekiden_client.patience import LONGEST_PAUSE_SECONDS
-from ekiden_client.server_events import ServerEvent
+from ekiden_client.server_events import END, ServerEvent
 
 PAUSE_SECONDS = 0.5
 """Before a stream that ended is taken up again."""
@@ -22,9 +22,9 @@ Away = Callable[[float | None], None]
 async def follow(
     connection: Connection, path: str, *, after: int | None = None, away: Away = lambda _seconds: None
 ) -> AsyncGenerator[Entry]:
-    """Give every transition behind version `after`, from the first when it is None. It never ends by itself.
+    """Give every transition behind version `after`, from the first when it is None, until nothing more will follow.
 
-    The id of an event is the session's version, so the place to go on from is known exactly. Raises Unreachable or
+    That is when the session is COMPLETED or CANCELLED.     The id of an event is the session's version, so the place to go on from is known exactly. Raises Unreachable or
     Unavailable when the gateway has been away for longer than the connection's patience, any other problem at once.
     """
     seen, absence = after, _Absence(connection.clock)
@@ -39,6 +39,8 @@ async def follow(
         try:
             async with aclosing(connection.stream(path, last_event_id=place, opened=opened)) as events:
                 async for event in events:
+                    if event.event == END.event:
+                        return
                     entry = _entry(event)
                     if entry is not None and (seen is None or entry.version > seen):
                         seen = entry.version

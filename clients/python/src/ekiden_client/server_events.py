@@ -15,6 +15,10 @@ class ServerEvent:
     data: str
 
 
+END = ServerEvent("", "end", "{}")
+"""The last event of a stream whose session is over. A stream that merely breaks off has none."""
+
+
 async def server_events(chunks: AsyncIterator[str]) -> AsyncGenerator[ServerEvent]:
     """Read text as events. An event that was cut off before its empty line is dropped, as the standard asks."""
     last_id, name, data = "", "", list[str]()

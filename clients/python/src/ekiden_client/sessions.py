@@ -208,18 +208,24 @@ class Sessions:
         return found.events
 
     async def events(
-        self, session_id: str, *, after: int | None = None, forever: bool = False, away: Away = lambda _seconds: None
+        self,
+        session_id: str,
+        *,
+        after: int | None = None,
+        past_failure: bool = False,
+        away: Away = lambda _seconds: None,
     ) -> AsyncGenerator[Entry]:
         """Give every transition of a session, first those that were and then live, until it has ended.
 
-        Over reconnects nothing is lost or repeated; `after` takes up where you left off. With `forever` it goes on
-        after the end, as a session can be restarted. `away` is told when the gateway is away and when it is back.
+        Over reconnects nothing is lost or repeated; `after` takes up where you left off. With `past_failure` only
+        COMPLETED and CANCELLED are an end, as somebody may help a failed session on. `away` is told when the gateway is
+        away and when it is back.
         """
         entries = follow(self._connection, f"{BASE}/{session_id}/events", after=after, away=away)
         async with aclosing(entries):
             async for entry in entries:
                 yield entry
-                if entry.ended and not forever:
+                if entry.ended and not past_failure:
                     now = (await self.status(session_id)).session
                     if now.ended and now.version == entry.version:
                         return
@@ -241,14 +247,19 @@ class Sessions:
 
     async def _until_it_stops(self, session_id: str, away: Away) -> SessionStatus:
         status = await self.status(session_id)
-        if status.session.stopped:
-            return status
+        while not status.session.stopped:
+            status = await self._next_stop(status, away)
+        return status
+
+    async def _next_stop(self, status: SessionStatus, away: Away) -> SessionStatus:
+        """The status at the next stop that is not over already, or at the end of the stream."""
+        session_id = status.session.id
         entries = follow(self._connection, f"{BASE}/{session_id}/events", after=status.session.version, away=away)
         async with aclosing(entries):
             async for entry in entries:
                 if entry.stopped and (status := await self.status(session_id)).session.stopped:
-                    break
-        return status
+                    return status
+        return await self.status(session_id)
 
 
 def _given(wish: Mapping[str, object]) -> dict[str, object]:
