@@ -305,3 +305,41 @@ async def test_an_iterator_that_is_left_early_asks_for_no_further_page() -> None
         assert await anext(first(client)) == SESSION
 
     assert len(wire.requests) == 1
+
+
+# ── secrets and changes ──────────────────────────────────────────────────────────────────────────────────────
+
+HOOK = {"id": "whk_1", "url": "https://example.org", "createdAt": TIME, "secret": "whsec_shown_once"}
+
+
+async def test_a_secret_is_not_rotated_twice_for_a_reply_that_was_lost() -> None:
+    wire = Wire(httpx.ReadError("lost"), found(HOOK))
+    async with wire.client() as client:
+        with pytest.raises(Unreachable):
+            await client.webhooks.rotate_secret("whk_1")
+
+    assert len(wire.requests) == 1, "a second one would take the receiver's secret out of use"
+
+
+async def test_revoking_a_key_is_asked_again_until_it_is_sure() -> None:
+    wire = Wire(httpx.ReadError("lost"), httpx.Response(204))
+    async with wire.client() as client:
+        await client.keys.revoke("key_1")
+
+    assert len(wire.requests) == 2
+
+
+async def test_a_secret_is_for_whoever_asks_for_it_and_not_for_a_log() -> None:
+    async with Wire(found(HOOK)).client() as client:
+        made = await client.webhooks.create("https://example.org")
+
+    assert made.secret == "whsec_shown_once"
+    assert made.secret not in repr(made)
+
+
+async def test_only_what_is_named_is_changed_and_none_is_a_value() -> None:
+    wire = Wire(found({"id": "key_1", "client": "a", "createdAt": TIME}))
+    async with wire.client() as client:
+        await client.keys.limit("key_1", rate_per_minute=None)
+
+    assert json.loads(wire.requests[0].content) == {"ratePerMinute": None}

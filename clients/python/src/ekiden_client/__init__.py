@@ -9,7 +9,18 @@
 `EkidenClient` is where to begin, `errors` draws what can go wrong, `docs/python-client.md` is the guide.
 """
 
-from ekiden_client.actions import Cancel, Pause, Resolve, ResolveAll, RestartPhase, RestartSession, Resume, Retry
+from ekiden_client.actions import (
+    AnswerGate,
+    Cancel,
+    Pause,
+    Resolve,
+    ResolveAll,
+    RestartPhase,
+    RestartSession,
+    Resume,
+    Retry,
+)
+from ekiden_client.changes import KEPT
 from ekiden_client.client import EkidenClient
 from ekiden_client.errors import (
     ChangedMeanwhile,
@@ -35,18 +46,44 @@ from ekiden_client.errors import (
 from ekiden_client.models.dead_letters import DeadLetter
 from ekiden_client.models.document import Page
 from ekiden_client.models.drafts import Draft, Drafts, TaggedDraft
-from ekiden_client.models.forecast import Calls, Forecast, Gate
+from ekiden_client.models.forecast import Calls, Forecast
+from ekiden_client.models.gates import Gate, GateLink, GateTimeout, WholeGate
 from ekiden_client.models.health import HealthReport
-from ekiden_client.models.history import Entry, Event
+from ekiden_client.models.history import Entry, Event, Said
+from ekiden_client.models.keys import Key, MadeKey
 from ekiden_client.models.providers import ProviderState
-from ekiden_client.models.sessions import CommandResult, CreatedSession, DryRun, Session, SessionState, SessionSummary
+from ekiden_client.models.schedules import Fired, Preview, Run, Schedule, Scheduler, ScheduleSummary
+from ekiden_client.models.sessions import (
+    CommandResult,
+    CreatedSession,
+    DryRun,
+    Session,
+    SessionCounts,
+    SessionState,
+    SessionSummary,
+)
 from ekiden_client.models.status import SessionStatus
 from ekiden_client.models.tasks import Submission, Task
-from ekiden_client.models.words import DraftStatus, Status, Step, TaskStatus, WaitingReason
+from ekiden_client.models.webhooks import Delivery, Webhook, WebhookWithSecret, WholeDelivery
+from ekiden_client.models.words import (
+    DeliveryStatus,
+    DraftStatus,
+    EventKind,
+    GateDefault,
+    Outcome,
+    Overlap,
+    Scope,
+    Status,
+    Step,
+    TaskStatus,
+    WaitingReason,
+)
 from ekiden_client.models.workflows import Workflow
 from ekiden_client.patience import Patience
 
 __all__ = [
+    "KEPT",
+    "AnswerGate",
     "Calls",
     "Cancel",
     "ChangedMeanwhile",
@@ -54,6 +91,8 @@ __all__ = [
     "Conflict",
     "CreatedSession",
     "DeadLetter",
+    "Delivery",
+    "DeliveryStatus",
     "Draft",
     "DraftStatus",
     "Drafts",
@@ -62,19 +101,29 @@ __all__ = [
     "EkidenError",
     "Entry",
     "Event",
+    "EventKind",
+    "Fired",
     "Forbidden",
     "Forecast",
     "Gate",
+    "GateDefault",
+    "GateLink",
+    "GateTimeout",
     "GatewayBug",
     "HealthReport",
     "Invalid",
+    "Key",
+    "MadeKey",
     "Misconfigured",
     "NotAGateway",
     "NotFound",
+    "Outcome",
     "OverQuota",
+    "Overlap",
     "Page",
     "Patience",
     "Pause",
+    "Preview",
     "Problem",
     "ProviderState",
     "Resolve",
@@ -83,8 +132,15 @@ __all__ = [
     "RestartSession",
     "Resume",
     "Retry",
+    "Run",
+    "Said",
+    "Schedule",
+    "ScheduleSummary",
+    "Scheduler",
+    "Scope",
     "Session",
     "SessionCancelled",
+    "SessionCounts",
     "SessionFailed",
     "SessionState",
     "SessionStatus",
@@ -102,5 +158,9 @@ __all__ = [
     "Unavailable",
     "Unreachable",
     "WaitingReason",
+    "Webhook",
+    "WebhookWithSecret",
+    "WholeDelivery",
+    "WholeGate",
     "Workflow",
 ]

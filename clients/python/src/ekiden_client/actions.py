@@ -50,6 +50,26 @@ class Cancel(_Word):
     verb = "cancel"
 
 
+class _Answer:
+    verb = "gate"
+
+
+@dataclass(frozen=True)
+class AnswerGate(_Answer):
+    """Answer the gate with the id `gate`, as `sessions.gate` shows it; a later gate is never answered in its place.
+
+    `items` are for `edit`: they are bought in place of what was planned.
+    """
+
+    gate: str
+    decision: Literal["approve", "edit", "rerun", "stop"]
+    items: Sequence[Item] | None = None
+
+    def wish(self) -> Wish:
+        found: Wish = {"gate": self.gate, "decision": self.decision}
+        return found | ({"input": list(self.items)} if self.items else {})
+
+
 class _Recovery:
     verb = "recover"
 

@@ -11,13 +11,16 @@ from ekiden_client.clock import Clock, SystemClock
 from ekiden_client.connection import Connection, open_http
 from ekiden_client.dead_letters import DeadLetters
 from ekiden_client.errors import SessionCancelled, SessionFailed, SessionWaits
+from ekiden_client.keys import Keys
 from ekiden_client.models.drafts import Drafts
 from ekiden_client.models.status import SessionStatus
 from ekiden_client.models.words import Status
 from ekiden_client.patience import USUAL, Patience
 from ekiden_client.providers import Providers
+from ekiden_client.schedules import Schedules
 from ekiden_client.service import Service
 from ekiden_client.sessions import Sessions
+from ekiden_client.webhooks import Webhooks
 from ekiden_client.workflows import Workflows
 
 USUAL_URL = "http://127.0.0.1:8000"
@@ -53,6 +56,9 @@ class EkidenClient:
         self.workflows = Workflows(connection)
         self.providers = Providers(connection)
         self.dead_letters = DeadLetters(connection)
+        self.keys = Keys(connection)
+        self.webhooks = Webhooks(connection)
+        self.schedules = Schedules(connection)
         self.service = Service(connection)
 
     async def __aenter__(self) -> Self:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from ekiden_client.clock import Clock
 from ekiden_client.errors import EkidenError, Misconfigured, NotAGateway, Unreachable
-from ekiden_client.models.document import Document
+from ekiden_client.models.document import Document, Tagged
 from ekiden_client.patience import Again, Patience, next_pause
 from ekiden_client.problems import problem_of
 from ekiden_client.server_events import END, ServerEvent, server_events
@@ -33,6 +33,7 @@ _NOTHING_FOLLOWS = 204
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 D = TypeVar("D", bound=Document)
+T = TypeVar("T", bound=Tagged)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,16 @@ class Connection:
         """Ask for one document. Raises what `errors` draws."""
         response = await self.send(method, path, json=json, params=params, headers=headers, again=again)
         return self.read(kind, response)
+
+    async def look(self, kind: type[T], path: str) -> T:
+        """Ask for one thing that can be edited, with its etag."""
+        return self._tagged(kind, await self.send("GET", path))
+
+    async def edit(self, kind: type[T], path: str, json: Mapping[str, object], etag: str | None) -> T:
+        """PATCH. Raises ChangedMeanwhile when `etag` is not its state any more; without one it is changed as it is."""
+        headers = {"If-Match": etag} if etag else None
+        again = Again.IF_NOT_DONE if etag else Again.SAFE
+        return self._tagged(kind, await self.send("PATCH", path, json=json, headers=headers, again=again))
 
     async def command(
         self,
@@ -140,6 +151,9 @@ class Connection:
             first = error.errors(include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"]) or "its answer"
             raise self._stranger(f"{place}: {first['msg']}") from error
+
+    def _tagged(self, kind: type[T], response: httpx.Response) -> T:
+        return self.read(kind, response).model_copy(update={"etag": response.headers.get("etag", "")})
 
     async def _once(
         self,

@@ -24,8 +24,9 @@ async def follow(
 ) -> AsyncGenerator[Entry]:
     """Give every transition behind version `after`, from the first when it is None, until nothing more will follow.
 
-    That is when the session is COMPLETED or CANCELLED.     The id of an event is the session's version, so the place to go on from is known exactly. Raises Unreachable or
-    Unavailable when the gateway has been away for longer than the connection's patience, any other problem at once.
+    That is when the session is COMPLETED or CANCELLED. The id of an event is the session's version, so the place to go
+    on from is known exactly. Raises Unreachable or Unavailable when the gateway has been away for longer than the
+    connection's patience, any other problem at once.
     """
     seen, absence = after, _Absence(connection.clock)
 

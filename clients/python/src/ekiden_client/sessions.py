@@ -8,22 +8,20 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-import httpx
-
 from ekiden_client.actions import Action, Item
 from ekiden_client.connection import Connection
 from ekiden_client.errors import StillRunning
 from ekiden_client.live import Away, follow
 from ekiden_client.models.document import Page
-from ekiden_client.models.drafts import Draft, Drafts, TaggedDraft
+from ekiden_client.models.drafts import Drafts, TaggedDraft
+from ekiden_client.models.gates import GateLink, GateTimeout, WholeGate
 from ekiden_client.models.health import HealthReport
 from ekiden_client.models.history import Entry, EventList
-from ekiden_client.models.sessions import CommandResult, CreatedSession, DryRun, Session, SessionSummary
+from ekiden_client.models.sessions import CommandResult, CreatedSession, DryRun, Session, SessionCounts, SessionSummary
 from ekiden_client.models.status import SessionStatus
 from ekiden_client.models.tasks import Task, TaskList
 from ekiden_client.models.words import DraftStatus, Status
 from ekiden_client.paging import LARGEST_PAGE, through
-from ekiden_client.patience import Again
 
 BASE = "/api/viral/cot-session"
 
@@ -46,6 +44,7 @@ class Sessions:
         auto_advance: bool | None = None,
         pause_after_phases: Sequence[int] | None = None,
         pause_before: Sequence[str] | None = None,
+        gate_timeout: GateTimeout | None = None,
         budget_usd: float | None = None,
         webhook_url: str | None = None,
         metadata: Mapping[str, str] | None = None,
@@ -54,7 +53,8 @@ class Sessions:
     ) -> CreatedSession:
         """Create a session, and with `start` start it. What is None is left to the gateway and the workflow.
 
-        `inputs` are further inputs of a workflow of your own. Give an `idempotency_key` that you have stored when your
+        `inputs` are further inputs of a workflow of your own; `gate_timeout` is for each gate, and without it they wait
+        for ever. Give an `idempotency_key` that you have stored when your
         own process may die and ask again: the same key and wishes name the same session.
         """
         wish = {
@@ -67,6 +67,7 @@ class Sessions:
             "autoAdvance": auto_advance,
             "pauseAfterPhases": list(pause_after_phases) if pause_after_phases else None,
             "pauseBefore": list(pause_before) if pause_before else None,
+            "gateTimeout": gate_timeout.raw if gate_timeout else None,
             "budgetUsd": budget_usd,
             "webhookUrl": webhook_url,
             "metadata": metadata,
@@ -131,6 +132,10 @@ class Sessions:
             )
         )
 
+    async def counts(self) -> SessionCounts:
+        """Return how many sessions you have in each status."""
+        return await self._connection.ask(SessionCounts, "GET", f"{BASE}/counts")
+
     async def tasks(self, session_id: str) -> Sequence[Task]:
         """Return the ledger of a session, oldest first: what was asked, sent, answered and paid."""
         return (await self._connection.ask(TaskList, "GET", f"{BASE}/{session_id}/tasks")).tasks
@@ -141,6 +146,25 @@ class Sessions:
     async def health(self, session_id: str) -> HealthReport:
         """Return what a session waits for and since when, and what helps at what price."""
         return await self._connection.ask(HealthReport, "GET", f"{BASE}/{session_id}/recover")
+
+    # At a gate
+
+    async def gate(self, session_id: str) -> WholeGate:
+        """Return the gate a session stands at: what was found before it, and what going on would buy.
+
+        `say` it an `AnswerGate`. Raises NotFound when the session stands at none.
+        """
+        return await self._connection.ask(WholeGate, "GET", f"{BASE}/{session_id}/gate")
+
+    async def gate_link(
+        self, session_id: str, *, gate: str | None = None, expires_in_seconds: int | None = None
+    ) -> GateLink:
+        """Make a one-time link with which somebody without a key sees a gate and answers it: whoever has it, may.
+
+        `gate` is the id of the gate that was looked at; without it, the one the session stands at.
+        """
+        wish = _given({"gate": gate, "expiresInSeconds": expires_in_seconds})
+        return await self._connection.ask(GateLink, "POST", f"{BASE}/{session_id}/gate-link", json=wish)
 
     # Commands: the gateway does each once, however often its answer is lost
 
@@ -156,7 +180,7 @@ class Sessions:
         return await self._connection.command(CommandResult, f"{BASE}/{session_id}/continue-async", wish)
 
     async def say(self, session_id: str, action: Action, *, idempotency_key: str | None = None) -> CommandResult:
-        """Pause, resume, cancel or recover a session. Raises Conflict where its state does not allow it."""
+        """Pause, resume, cancel or recover a session, or answer its gate. Raises Conflict where its state forbids."""
         path = f"{BASE}/{session_id}/{action.verb}"
         return await self._connection.command(CommandResult, path, action.wish(), idempotency_key=idempotency_key)
 
@@ -175,7 +199,7 @@ class Sessions:
 
     async def draft(self, session_id: str, number: int) -> TaggedDraft:
         """Return one draft with its `etag`, which keeps a change from overwriting somebody else's."""
-        return self._tagged(await self._connection.send("GET", f"{BASE}/{session_id}/drafts/{number}"))
+        return await self._connection.look(TaggedDraft, f"{BASE}/{session_id}/drafts/{number}")
 
     async def edit_draft(
         self,
@@ -187,18 +211,8 @@ class Sessions:
         etag: str | None = None,
     ) -> TaggedDraft:
         """Change the text or the status of a draft. Raises ChangedMeanwhile when `etag` is not its state any more."""
-        response = await self._connection.send(
-            "PATCH",
-            f"{BASE}/{session_id}/drafts/{number}",
-            json=_given({"editedContent": content, "status": status}),
-            headers={"If-Match": etag} if etag else None,
-            again=Again.IF_NOT_DONE if etag else Again.SAFE,
-        )
-        return self._tagged(response)
-
-    def _tagged(self, response: httpx.Response) -> TaggedDraft:
-        draft = self._connection.read(Draft, response)
-        return TaggedDraft.model_validate(draft.model_dump(by_alias=True) | {"etag": response.headers.get("etag", "")})
+        path, wish = f"{BASE}/{session_id}/drafts/{number}", _given({"editedContent": content, "status": status})
+        return await self._connection.edit(TaggedDraft, path, wish, etag)
 
     # As it happens
 

@@ -22,6 +22,15 @@ class Document(BaseModel):
 D = TypeVar("D", bound=Document)
 
 
+class Tagged(Document):
+    """What can be edited. Its `etag`, given with a change, keeps that from overwriting somebody else's.
+
+    A list gives no etags: it is empty there.
+    """
+
+    etag: str = ""
+
+
 class Page(Document, Generic[D]):
     """One page of a list; `next_cursor` asks for the one behind it, and is None on the last."""
 

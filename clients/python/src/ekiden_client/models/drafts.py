@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from ekiden_client.models.document import Document
+from ekiden_client.models.document import Document, Tagged
 from ekiden_client.models.words import DraftStatusWord, StatusWord
 
 
@@ -61,10 +61,8 @@ class Draft(Document):
         return self.edited_content or self.content
 
 
-class TaggedDraft(Draft):
-    """A draft as it was seen: its `etag`, given with a change, keeps that from overwriting somebody else's."""
-
-    etag: str
+class TaggedDraft(Draft, Tagged):
+    """A draft as it was seen."""
 
 
 class Drafts(Document):

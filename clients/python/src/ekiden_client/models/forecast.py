@@ -1,7 +1,6 @@
 """What something would cost and take."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import Field
 
@@ -28,13 +27,3 @@ class Forecast(Document):
     saved_usd: float = 0.0
     now: Calls = Calls()
     to_end: Calls = Calls()
-
-
-class Gate(Document):
-    """A gate before a fan-out: what waits behind it to be bought."""
-
-    position: str = ""
-    items: tuple[Any, ...] = ()
-    forecast: Calls = Calls()
-    cached: int = 0
-    saved_usd: float = 0.0

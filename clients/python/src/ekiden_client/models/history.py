@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from ekiden_client.models.document import Document
-from ekiden_client.models.words import ENDED, FOR_A_PERSON, Status, StatusWord, StepWord, WaitingWord
+from ekiden_client.models.words import ENDED, FOR_A_PERSON, ActorWord, Status, StatusWord, StepWord, WaitingWord
 
 
 class Event(Document):
@@ -17,8 +17,18 @@ class Event(Document):
     detail: str = ""
 
 
+class Said(Document):
+    """Who said something to a session; of a link, the name is what was given, and nobody has checked it."""
+
+    kind: ActorWord
+    name: str = ""
+
+
 class Entry(Document):
-    """One transition of a session; `version` numbers them without a gap and is the id of the live event."""
+    """One transition of a session; `version` numbers them without a gap and is the id of the live event.
+
+    `by` is None for what followed by itself.
+    """
 
     version: int = Field(alias="id")
     at: datetime
@@ -28,6 +38,7 @@ class Entry(Document):
     phase: int | None = None
     step: StepWord | None = None
     events: tuple[Event, ...] = ()
+    by: Said | None = None
 
     @property
     def ended(self) -> bool:

@@ -8,14 +8,9 @@ from pydantic import Field
 
 from ekiden_client.models.document import Document
 from ekiden_client.models.forecast import Forecast
+from ekiden_client.models.gates import GateTimeout
+from ekiden_client.models.money import Cost
 from ekiden_client.models.words import ENDED, FOR_A_PERSON, Status, StatusWord, StepWord, WaitingWord
-
-
-class Cost(Document):
-    spent_usd: float = 0.0
-    reserved_usd: float = 0.0
-    budget_usd: float = 0.0
-    saved_usd: float = 0.0
 
 
 class Failure(Document):
@@ -71,6 +66,8 @@ class SessionSummary(SessionState):
     metadata: Mapping[str, str] = Field(default_factory=dict[str, str])
     cost: Cost = Cost()
     parent: str | None = None
+    schedule_id: str | None = None
+    scheduled_at: datetime | None = None
 
 
 class StepResult(Document):
@@ -94,7 +91,9 @@ class Session(SessionSummary):
     auto_advance: bool = True
     pause_after_phases: tuple[int, ...] = ()
     pause_before: tuple[str, ...] = ()
+    gate_timeout: GateTimeout | None = None
     webhook_url: str | None = None
+    webhook_id: str | None = None
     edited: Mapping[str, tuple[Any, ...]] = Field(default_factory=dict[str, tuple[Any, ...]])
     steps: tuple[StepResult, ...] = ()
 
@@ -110,7 +109,22 @@ class CreatedSession(Document):
     budget_usd: float = 0.0
     created_at: datetime
     parent: str | None = None
+    webhook_id: str | None = None
     url: str = ""
+
+
+class SessionCounts(Document):
+    """How many sessions are in each status."""
+
+    total: int = 0
+    pending: int = 0
+    thinking: int = 0
+    executing: int = 0
+    integrating: int = 0
+    waiting: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
 
 
 class CommandResult(Document):

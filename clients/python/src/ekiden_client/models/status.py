@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from ekiden_client.models.document import Document
-from ekiden_client.models.forecast import Gate
-from ekiden_client.models.sessions import Cost, SessionState
+from ekiden_client.models.gates import Gate
+from ekiden_client.models.money import Cost
+from ekiden_client.models.sessions import SessionState
 from ekiden_client.models.tasks import TaskBrief
 from ekiden_client.models.words import Status, StatusWord
 

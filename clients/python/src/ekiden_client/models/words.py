@@ -64,6 +64,75 @@ class BreakerState(StrEnum):
     PROBING = "probing"
 
 
+class ActorKind(StrEnum):
+    """Who said something to a session: a key, somebody with a one-time link, or nobody, as time was up."""
+
+    KEY = "key"
+    LINK = "link"
+    TIMEOUT = "timeout"
+
+
+class GateDefault(StrEnum):
+    """What becomes of a gate that nobody answers in time."""
+
+    APPROVE = "approve"
+    STOP = "stop"
+
+
+class Scope(StrEnum):
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+class EventKind(StrEnum):
+    """What a webhook can be told."""
+
+    STARTED = "session.started"
+    PHASE_COMPLETED = "session.phase_completed"
+    WAITING = "session.waiting"
+    COMPLETED = "session.completed"
+    FAILED = "session.failed"
+    CANCELLED = "session.cancelled"
+
+
+class DeliveryStatus(StrEnum):
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+
+
+class ScheduleStatus(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class Overlap(StrEnum):
+    """What a tick does while a session of its schedule still runs."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    CANCEL = "cancel"
+
+
+class Outcome(StrEnum):
+    """What became of a tick."""
+
+    FIRED = "fired"
+    QUEUED = "queued"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+
+
+class Reason(StrEnum):
+    """Why a tick did not begin a session."""
+
+    OVERLAP = "overlap"
+    BUDGET = "budget"
+    PAUSED = "paused"
+    CATCH_UP = "catch_up"
+
+
 ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 FOR_A_PERSON = frozenset(WaitingReason) - {WaitingReason.RETRY}
 
@@ -76,3 +145,12 @@ TaskStatusWord = Annotated[TaskStatus | str, _KNOWN_FIRST]
 TaskTypeWord = Annotated[TaskType | str, _KNOWN_FIRST]
 DraftStatusWord = Annotated[DraftStatus | str, _KNOWN_FIRST]
 BreakerWord = Annotated[BreakerState | str, _KNOWN_FIRST]
+ActorWord = Annotated[ActorKind | str, _KNOWN_FIRST]
+GateDefaultWord = Annotated[GateDefault | str, _KNOWN_FIRST]
+ScopeWord = Annotated[Scope | str, _KNOWN_FIRST]
+EventWord = Annotated[EventKind | str, _KNOWN_FIRST]
+DeliveryWord = Annotated[DeliveryStatus | str, _KNOWN_FIRST]
+ScheduleWord = Annotated[ScheduleStatus | str, _KNOWN_FIRST]
+OverlapWord = Annotated[Overlap | str, _KNOWN_FIRST]
+OutcomeWord = Annotated[Outcome | str, _KNOWN_FIRST]
+ReasonWord = Annotated[Reason | str, _KNOWN_FIRST]
