@@ -7,7 +7,7 @@ from ekiden_cli.app import make_app
 from ekiden_cli.errors import Exit
 from ekiden_client import Unreachable
 
-GROUPS = ("sessions", "providers", "dead-letters")
+GROUPS = ("sessions", "schedules", "webhooks", "keys", "providers", "dead-letters")
 
 
 @pytest.fixture(autouse=True)

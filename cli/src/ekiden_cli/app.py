@@ -4,7 +4,7 @@ import importlib.util
 
 import typer
 
-from ekiden_cli.commands import dead_letters, providers, sessions, workflow
+from ekiden_cli.commands import dead_letters, keys, providers, schedules, sessions, webhooks, workflow
 from ekiden_cli.commands.doctor import doctor
 from ekiden_cli.commands.drafts import drafts
 from ekiden_cli.commands.run import run
@@ -26,6 +26,9 @@ def make_app() -> typer.Typer:
     app.command()(run)
     app.add_typer(sessions.app, name="sessions")
     app.command()(drafts)
+    app.add_typer(schedules.app, name="schedules")
+    app.add_typer(webhooks.app, name="webhooks")
+    app.add_typer(keys.app, name="keys")
     app.add_typer(providers.app, name="providers")
     app.add_typer(dead_letters.app, name="dead-letters")
     app.add_typer(workflow.app, name="workflow")

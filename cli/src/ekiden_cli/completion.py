@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from ekiden_cli.addresses import find_addresses
-from ekiden_client import EkidenClient, EkidenError, Patience, Status
+from ekiden_client import DeliveryStatus, EkidenClient, EkidenError, Patience, Status
 
 LONGEST_SECONDS = 1.0
 _RECENT = 20
@@ -54,6 +54,18 @@ async def _letters(client: EkidenClient) -> list[tuple[str, str]]:
     return [(letter.id, f"{letter.queue} {letter.reason}") for letter in page.items]
 
 
+async def _keys(client: EkidenClient) -> list[tuple[str, str]]:
+    return [(key.id, f"{key.client} {','.join(key.scopes)}") for key in (await client.keys.page(limit=_RECENT)).items]
+
+
+async def _webhooks(client: EkidenClient) -> list[tuple[str, str]]:
+    return [(found.id, found.url) for found in (await client.webhooks.page(limit=_RECENT)).items]
+
+
+async def _schedules(client: EkidenClient) -> list[tuple[str, str]]:
+    return [(found.id, f"{found.cron} {found.name}") for found in (await client.schedules.page(limit=_RECENT)).items]
+
+
 async def _providers(client: EkidenClient) -> list[str]:
     return [state.provider for state in (await client.providers.page()).items]
 
@@ -83,6 +95,9 @@ def _choices(name: str) -> Offer:
 
 session_ids = _offered(_sessions)
 letter_ids = _offered(_letters)
+key_ids = _offered(_keys)
+webhook_ids = _offered(_webhooks)
+schedule_ids = _offered(_schedules)
 provider_names = _offered(_providers)
 workflow_names = _offered(_workflows)
 steps = _offered(_positions)
@@ -93,6 +108,10 @@ platforms = _choices("platform")
 
 def statuses(incomplete: str) -> list[str]:
     return [status.value for status in Status if status.value.startswith(incomplete.upper())]
+
+
+def delivery_statuses(incomplete: str) -> list[str]:
+    return [status.value for status in DeliveryStatus if status.value.startswith(incomplete.upper())]
 
 
 def workflow_folders(incomplete: str) -> list[str]:

@@ -10,7 +10,7 @@ from ekiden_cli.relay_view import STATUS_STYLES
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.wording import seconds, usd, waits_for, way_on
 from ekiden_cli.wrap import clean, pad, shorten
-from ekiden_client import Calls, Forecast, HealthReport, SessionStatus, SessionSummary, Task
+from ekiden_client import Calls, CommandResult, DryRun, Forecast, HealthReport, SessionStatus, SessionSummary, Task
 
 _WIDEST = 120
 _ROOM_FOR_DATES = 100
@@ -118,3 +118,15 @@ def forecast_lines(forecast: Forecast) -> Iterator[str]:
         yield f"kept:    {', '.join(forecast.kept)}"
     if forecast.abandoned:
         yield f"dropped: {len(forecast.abandoned)} tasks under way"
+
+
+def command_line(result: CommandResult) -> str:
+    """Where a session stands after a command."""
+    told = waits_for(result.waiting_reason) if result.status == "WAITING" else f"is {result.status}"
+    return f"{result.id} {told}." if result.changed else f"There was nothing to do: {result.id} {told}."
+
+
+def foreseen_lines(foreseen: DryRun, name: str) -> Iterator[str]:
+    """What a command would do."""
+    yield f"A dry run, nothing was done: {name} would lead to {foreseen.status}."
+    yield from (f"  {line}" for line in forecast_lines(foreseen.forecast))

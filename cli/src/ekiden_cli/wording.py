@@ -59,7 +59,7 @@ def way_on(session: SessionState) -> list[str]:
     """The commands that end a wait or mend a failure."""
     name = session.id
     ways = {
-        "approval": [f"ekiden sessions continue {name}"],
+        "approval": [f"ekiden sessions continue {name}", f"ekiden sessions gate {name}"],
         "budget": [f"ekiden sessions continue {name} --budget USD"],
         "outcome_unknown": [f"ekiden sessions recover {name}"],
         "paused": [f"ekiden sessions resume {name}"],

@@ -5,9 +5,10 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from ekiden_cli.commands.options import Json, ListsByDefault, with_gateway
+from ekiden_cli.commands.options import Cursor, Json, Limit, ListsByDefault, with_gateway
 from ekiden_cli.completion import letter_ids
 from ekiden_cli.dead_letters import letter_line, letter_lines
+from ekiden_cli.pages import tell_page
 from ekiden_cli.terminal import Terminal
 from ekiden_client import EkidenClient
 from ekiden_client.models.dead_letters import Dropped, Replayed
@@ -33,26 +34,18 @@ def list_letters(
     queue: Queue = None,
     reason: Reason = None,
     replayed: Annotated[bool, typer.Option("--replayed", help="Also those that were replayed.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="Go on behind an earlier page.")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
     as_json: Json = False,
 ) -> None:
     """List dead letters, the latest first."""
-    terminal = Terminal(as_json)
     page = with_gateway(
         lambda gateway: gateway.dead_letters.page(
             queue=queue, reason=reason, replayed=replayed, limit=limit, cursor=cursor
         )
     )
-    if as_json:
-        terminal.give(page.raw)
-        return
-    for letter in page.items:
-        terminal.say(letter_line(letter))
-    if page.next_cursor:
-        terminal.say(f"More: ekiden dead-letters list --cursor {page.next_cursor}")
-    elif not page.items:
-        terminal.say("There are no dead letters.")
+    more, empty = "ekiden dead-letters list", "There are no dead letters."
+    tell_page(page, lambda letter: [letter_line(letter)], Terminal(as_json), more=more, empty=empty)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from ekiden_cli.addresses import find_addresses
-from ekiden_cli.completion import session_ids
+from ekiden_cli.completion import session_ids, webhook_ids
 from ekiden_cli.errors import Exit
 from ekiden_client import EkidenClient, Patience
 
@@ -22,6 +22,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard outpu
 SessionId = Annotated[
     str, typer.Argument(metavar="SESSION", help="The session's id, for example ses_0199….", autocompletion=session_ids)
 ]
+WebhookId = Annotated[
+    str, typer.Argument(metavar="WEBHOOK", help="The webhook's id, for example whk_0199….", autocompletion=webhook_ids)
+]
+Limit = Annotated[int, typer.Option(min=1, max=100, help="At most so many.")]
+Cursor = Annotated[str | None, typer.Option(help="Go on behind an earlier page.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, reuse, cost and take.")]
 BudgetUsd = Annotated[float | None, typer.Option("--budget", min=0.01, metavar="USD", help="The most it may spend.")]
 

@@ -11,7 +11,7 @@ from ekiden_cli.json_view import JsonView
 from ekiden_cli.outcome import exit_code, tell_outcome
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.watch import Watch, watch
-from ekiden_client import CreatedSession, EkidenClient, SessionStatus
+from ekiden_client import CreatedSession, EkidenClient, GateDefault, GateTimeout, SessionStatus
 
 Phases = Annotated[list[int] | None, typer.Option("--pause-after", metavar="PHASE", help="Stop after this phase.")]
 Steps = Annotated[
@@ -41,6 +41,15 @@ def run(
     budget: BudgetUsd = None,
     pause_after: Phases = None,
     pause_before: Steps = None,
+    gate_timeout: Annotated[
+        int | None, typer.Option(min=1, metavar="SECONDS", help="A gate waits no longer than this for an answer.")
+    ] = None,
+    gate_default: Annotated[
+        GateDefault | None, typer.Option(help="--gate-timeout: what happens then; stop unless you say otherwise.")
+    ] = None,
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="Told what happens to this session; see `ekiden webhooks`.")
+    ] = None,
     watching: Watching = None,
     as_json: Json = False,
 ) -> None:
@@ -50,6 +59,7 @@ def run(
     With --json: one document at the end; with --watch --json a line for each transition, and the document as the last.
     """
     terminal = Terminal(as_json, in_lines=as_json and watching is True)
+    timeout = _timeout(gate_timeout, gate_default)
     started: list[str] = []
 
     async def job(gateway: EkidenClient) -> SessionStatus | None:
@@ -62,6 +72,8 @@ def run(
             budget_usd=budget,
             pause_after_phases=pause_after,
             pause_before=pause_before,
+            gate_timeout=timeout,
+            webhook_url=webhook,
             start=True,
         )
         started.append(session.id)
@@ -78,6 +90,12 @@ def run(
     status = with_gateway(job, interrupted=lambda: _tell_interruption(started))
     if status is not None:
         leave(exit_code(status))
+
+
+def _timeout(seconds: int | None, default: GateDefault | None) -> GateTimeout | None:
+    if seconds is None and default is not None:
+        raise typer.BadParameter("--gate-default needs a --gate-timeout")
+    return GateTimeout(after_seconds=seconds, then=default or GateDefault.STOP) if seconds is not None else None
 
 
 def language_of(text: str) -> str:

@@ -5,16 +5,33 @@ from typing import Annotated, Literal
 
 import typer
 
-from ekiden_cli.commands.options import BudgetUsd, DryRun, Json, ListsByDefault, SessionId, leave, with_gateway
+from ekiden_cli.commands.gate import gate
+from ekiden_cli.commands.options import (
+    BudgetUsd,
+    Cursor,
+    DryRun,
+    Json,
+    Limit,
+    ListsByDefault,
+    SessionId,
+    leave,
+    with_gateway,
+)
 from ekiden_cli.completion import statuses, workflow_names
 from ekiden_cli.errors import Exit
 from ekiden_cli.json_view import JsonView
 from ekiden_cli.outcome import exit_code, tell_outcome
 from ekiden_cli.relay_view import RelayView
-from ekiden_cli.session_lines import forecast_lines, recovery_lines, session_table, status_lines, task_lines
+from ekiden_cli.session_lines import (
+    command_line,
+    foreseen_lines,
+    recovery_lines,
+    session_table,
+    status_lines,
+    task_lines,
+)
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.watch import Watch, relay_view, watch
-from ekiden_cli.wording import waits_for
 from ekiden_client import (
     Cancel,
     CommandResult,
@@ -33,11 +50,11 @@ from ekiden_client import DryRun as Foreseen
 from ekiden_client.actions import Action
 
 app = typer.Typer(cls=ListsByDefault, help="Look at sessions, and help them on.")
+app.command()(gate)
 
 Status = Annotated[
     str | None, typer.Option(help="Only those in this status, for example WAITING.", autocompletion=statuses)
 ]
-Limit = Annotated[int, typer.Option(min=1, max=100, help="At most so many.")]
 Questions = Annotated[
     list[str] | None, typer.Option(help="The phase's search, in place of what was planned; may be given several times.")
 ]
@@ -61,7 +78,7 @@ def list_sessions(
         str | None, typer.Option(help="Only those of this workflow.", autocompletion=workflow_names)
     ] = None,
     limit: Limit = 20,
-    cursor: Annotated[str | None, typer.Option(help="Go on behind an earlier page.")] = None,
+    cursor: Cursor = None,
     as_json: Json = False,
 ) -> None:
     """List sessions, newest first."""
@@ -255,14 +272,12 @@ def _tell(result: CommandResult, terminal: Terminal) -> None:
     if terminal.as_json:
         terminal.give(result.raw)
         return
-    told = waits_for(result.waiting_reason) if result.status == "WAITING" else f"is {result.status}"
-    terminal.say(f"{result.id} {told}." if result.changed else f"There was nothing to do: {result.id} {told}.")
+    terminal.say(command_line(result))
 
 
 def _tell_forecast(foreseen: Foreseen, name: str, terminal: Terminal) -> None:
     if terminal.as_json:
         terminal.give(foreseen.raw)
         return
-    terminal.say(f"A dry run, nothing was done: {name} would lead to {foreseen.status}.")
-    for line in forecast_lines(foreseen.forecast):
-        terminal.say(f"  {line}")
+    for line in foreseen_lines(foreseen, name):
+        terminal.say(line)

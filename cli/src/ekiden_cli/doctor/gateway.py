@@ -41,7 +41,8 @@ async def examine_gateway(addresses: Addresses) -> list[Finding]:
         found = [check_readiness(readiness, client.url), await check_key(client, addresses)]
         if found[-1].is_failure:
             return found
-        return [*found, await check_version(client), check_clock(readiness), await check_providers(client)]
+        found += [await check_version(client), check_clock(readiness), await check_providers(client)]
+        return [*found, await check_schedules(client)]
 
 
 def check_readiness(readiness: Readiness, url: str) -> Finding:
@@ -105,3 +106,18 @@ async def check_providers(client: EkidenClient) -> Finding:
     if held:
         return warning("Providers", "; ".join(held), "`ekiden providers close` lets calls pass again at once.")
     return ok("Providers", f"calls to {' and '.join(state.provider for state in found)} pass")
+
+
+async def check_schedules(client: EkidenClient) -> Finding:
+    """Say when nothing begins by the clock, before somebody waits for the morning's session."""
+    try:
+        page = await client.schedules.page(limit=1)
+    except EkidenError as error:
+        return warning("Schedules", str(error), help_for(error))
+    if not page.items:
+        return ok("Schedules", "there are none")
+    if page.scheduler.on:
+        return ok("Schedules", "a scheduler is at work")
+    return warning(
+        "Schedules", f"there are some: {page.scheduler.message}", "Run an orchestrator with EKIDEN_SCHEDULER=on."
+    )
