@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,6 +106,72 @@ def test_a_gate_ends_the_run_with_four_and_shows_what_would_be_bought(ekiden: Ek
     assert ekiden("sessions", "watch", session).code == 0
 
 
+def test_a_gate_is_looked_at_and_answered_by_its_name(ekiden: Ekiden, tmp_path: Path) -> None:
+    ran = ekiden("run", "副業", "--pause-before", "1.EXECUTE", "--gate-timeout", "86400", "--json")
+    session = ran.json["sessionId"]
+    assert ran.code == 4, ran.err
+    (tmp_path / "questions").write_text("What do people earn beside work?\n", encoding="utf-8")
+    gate = ekiden("sessions", "gate", session, "--json").json
+    answer = ("sessions", "gate", session, "--gate", gate["id"], "--edit", str(tmp_path / "questions"))
+
+    assert len(gate["items"]) == 3
+    assert gate["onTimeout"] == "stop"
+    assert gate["id"] in ekiden("sessions", "gate", session).out
+    assert ekiden("sessions", "gate", session, "--link").out.startswith("http")
+    assert "1 perplexity calls" in ekiden(*answer, "--dry-run").out
+    assert ekiden(*answer).code == 0
+    assert ekiden("sessions", "watch", session).code == 0
+    assert ekiden("sessions", "gate", session).code == 3
+    assert ekiden(*answer).code == 1, "somebody was quicker"
+
+
+@pytest.fixture
+def schedule(ekiden: Ekiden) -> Iterator[str]:
+    """A schedule that is gone afterwards: the doctor has a word to say about those that wait for no scheduler."""
+    words = ("--cron", "0 9 * * MON-FRI", "--time-zone", "Asia/Tokyo", "--theme", "朝の集中力", "--budget", "15")
+    created = ekiden("schedules", "create", "Every working day", *words, "--json")
+    assert created.code == 0, created.err
+    yield created.json["scheduleId"]
+    ekiden("schedules", "delete", created.json["scheduleId"])
+
+
+def test_a_schedule_lives_until_it_is_deleted(ekiden: Ekiden, schedule: str) -> None:
+    warned = {check["name"]: check["verdict"] for check in ekiden("doctor", "--json").json["checks"]}
+    assert warned["Schedules"] == "warning", "no scheduler is at work in this stack"
+    assert schedule in ekiden("schedules").out
+    assert ekiden("schedules", "edit", schedule, "--cron", "30 7 * * *", "--json").json["cron"] == "30 7 * * *"
+    assert "07:30 +0900" in ekiden("schedules", "preview", schedule, "--count", "3").out
+    assert "Over the holidays" in ekiden("schedules", "pause", schedule, "--reason", "Over the holidays").out
+    assert ekiden("schedules", "resume", schedule, "--json").json["status"] == "active"
+    session = ekiden("schedules", "fire", schedule, "--json").json["sessionId"]
+    assert ekiden("sessions", "watch", session).code == 0
+    assert session in ekiden("schedules", "runs", schedule).out
+    assert ekiden("schedules", "delete", schedule).code == 0
+    assert ekiden("schedules", "show", schedule).code == 3
+
+
+def test_a_webhook_shows_its_secret_when_it_is_made_and_never_again(ekiden: Ekiden) -> None:
+    created = ekiden("webhooks", "create", "https://example.com/ekiden", "--event", "session.failed", "--json")
+    assert created.code == 0, created.err
+    name, secret = created.json["id"], created.json["secret"]
+
+    assert secret.startswith("whsec_")
+    assert secret not in ekiden("webhooks", "show", name).out + ekiden("webhooks", "--json").out
+    assert ekiden("webhooks", "rotate-secret", name, "--json").json["secret"] != secret
+    assert ekiden("webhooks", "edit", name, "--disable", "--json").json["enabled"] is False
+    assert "no deliveries" in ekiden("webhooks", "deliveries", name).out
+    assert ekiden("webhooks", "delete", name).code == 0
+    assert ekiden("webhooks", "show", name).code == 3
+
+
+def test_the_first_key_must_be_able_to_manage_keys(ekiden: Ekiden) -> None:
+    ran = ekiden("keys", "create", "marketing", "--scope", "read", "--json")
+
+    assert ran.code == 1
+    assert ran.json["error"]["status"] == 409
+    assert "no keys" in ekiden("keys").out
+
+
 def test_a_budget_that_is_too_small_is_raised_and_the_session_goes_on(ekiden: Ekiden) -> None:
     ran = ekiden("run", "温泉", "--budget", "0.08")
     session = ran.out.split()[0]
@@ -139,6 +205,8 @@ def test_the_shell_is_offered_what_the_gateway_knows(
     assert "1.EXECUTE" in completion.steps("1.E")
     assert list(completion.provider_names("p")) == ["perplexity"]
     assert list(completion.letter_ids("")) == []
+    for offer in (completion.key_ids, completion.webhook_ids, completion.schedule_ids):
+        assert list(offer("no such")) == []
 
 
 def test_a_run_that_is_watched_as_json_is_a_line_for_each_transition_and_one_for_its_outcome(ekiden: Ekiden) -> None:
