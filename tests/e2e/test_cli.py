@@ -205,8 +205,6 @@ def test_the_shell_is_offered_what_the_gateway_knows(
     assert "1.EXECUTE" in completion.steps("1.E")
     assert list(completion.provider_names("p")) == ["perplexity"]
     assert list(completion.letter_ids("")) == []
-    for offer in (completion.key_ids, completion.webhook_ids, completion.schedule_ids):
-        assert list(offer("no such")) == []
 
 
 def test_a_run_that_is_watched_as_json_is_a_line_for_each_transition_and_one_for_its_outcome(ekiden: Ekiden) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
+from ekiden_cli import completion
 from ekiden_cli.app import make_app
 from ekiden_cli.commands import deliveries, options
 from ekiden_cli.doctor.finding import Verdict
@@ -68,6 +69,7 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
         return EkidenClient(url, key=key, patience=patience, transport=httpx.MockTransport(found))
 
     monkeypatch.setattr(options, "EkidenClient", client)
+    monkeypatch.setattr(completion, "EkidenClient", client)
     return found
 
 
@@ -264,6 +266,16 @@ def test_what_others_wrote_cannot_move_the_cursor(gateway: Gateway) -> None:
     told = ekiden("keys").stdout + ekiden("webhooks").stdout + ekiden("schedules").stdout
     assert "boo" in told
     assert "\x1b" not in told
+
+
+def test_the_shell_is_offered_their_ids(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "LONGEST_SECONDS", 60.0)
+    gateway.answers = [{"items": [KEY]}, {"items": [HOOK]}, {"items": [SCHEDULE]}]
+
+    assert list(completion.key_ids("key")) == [("key_1", "marketing read")]
+    assert list(completion.webhook_ids("whk")) == [("whk_1", "https://example.org/a")]
+    assert list(completion.schedule_ids("sch")) == [("sch_1", "0 9 * * MON-FRI Every working day")]
+    assert completion.delivery_statuses("fa") == ["FAILED"]
 
 
 @pytest.mark.parametrize(
