@@ -1,5 +1,6 @@
 """A session from its first form to its drafts, with no script: forms and redirects against a running gateway."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -237,6 +238,29 @@ async def test_the_page_listens_to_the_stream_of_the_api(reader: Reader) -> None
             if len(ids) == 2:
                 break
     assert ids == ["id: 0", "id: 1"]
+
+
+async def test_the_list_listens_to_the_counts_of_the_api(reader: Reader) -> None:
+    headers, told = {"Accept": "text/event-stream"}, list[dict[str, int]]()
+    async with reader.site.client.stream("GET", "/sessions/counts", headers=headers) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        async for line in stream.aiter_lines():
+            if line.startswith("data: {"):
+                told.append(json.loads(line.removeprefix("data: ")))
+                if len(told) == 2:
+                    break
+                await reader.site.create(theme="counted live")
+    assert told[1]["pending"] == told[0]["pending"] + 1
+
+
+async def test_a_session_that_is_over_ends_its_stream_for_good(reader: Reader) -> None:
+    path = await reader.start()
+    await reader.say(path, "cancel")
+    headers = {"Accept": "text/event-stream"}
+    answer = await reader.site.client.get(f"{path}/events", headers=headers)
+    assert answer.text.rstrip().endswith("event: end\ndata: {}")
+    last = (await reader.site.get(path.rpartition("/")[2], "/events"))["events"][-1]["id"]
+    assert (await reader.site.client.get(f"{path}/events?after={last}", headers=headers)).status_code == 204
 
 
 @pytest.mark.parametrize("path", ["/sessions/ses_" + "0" * 32, "/sessions/nonsense", "/dead-letters/dl_" + "0" * 32])

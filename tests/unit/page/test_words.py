@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from ekiden import domain
 from ekiden.domain.session import Status, WaitingReason
 from ekiden_gateway.kinds import KINDS
 from ekiden_gateway.page.languages import DEFAULT, LANGUAGES, preferred, texts, words
 from ekiden_gateway.page.rendering import TEMPLATES
 
 PAGE = TEMPLATES.parent
+DOMAIN = Path(domain.__file__).parent
 OURS = sorted(path for path in TEMPLATES.glob("*.j2") if path.name != "reference.html.j2")
 NAMES = {"Ekiden", "駅伝", "campaign:autumn"}
 """What is called so in every language."""
@@ -46,6 +48,9 @@ def test_whatever_has_a_name_in_the_code_has_one_on_the_page(language: str) -> N
     named = [f"status.{status}" for status in Status]
     named += [f"reason.{reason}" for reason in WaitingReason]
     named += [f"problem.{name}" for name in KINDS]
+    told = re.findall(r'\bEvent\(\s*"(\w+)"', "".join(path.read_text("utf-8") for path in DOMAIN.glob("*.py")))
+    assert len(told) > 20
+    named += [f"event.{name}" for name in told if name != "CostSettled"]
     assert not [key for key in named if not words(language).has(key)]
 
 

@@ -20,6 +20,7 @@ from ekiden_gateway.problems import Problem
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """For programs that reach us under any name; they tell nothing of a session."""
+_FORMS_OF_SECRET_PAGES = ("/gates/", "/preferences")
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -59,7 +60,7 @@ class Guard:
         host, names = headers.get("host", ""), self._names()
         if names is not None and scope["path"] not in _PROBES and not _is_ours(host, names):
             return f"An open gateway does not answer as {host!r}. EKIDEN_GATEWAY_NAMES adds a name."
-        if scope["method"] not in _READING and _crosses_sites(headers, host):
+        if scope["method"] not in _READING and _crosses_sites(headers, host, scope["path"]):
             return "A page of another site sent this request. Nothing was changed."
         return None
 
@@ -101,10 +102,16 @@ def _parses(host: str) -> bool:
     return True
 
 
-def _crosses_sites(headers: Headers, host: str) -> bool:
-    """What the browser says of where a request comes from; where it says nothing of it, by its `Origin`."""
+def _crosses_sites(headers: Headers, host: str, path: str) -> bool:
+    """What the browser says of where a request comes from; where it says nothing of it, by its `Origin`.
+
+    It says nothing to a gateway without TLS on another machine, and a page that is to tell nobody its address has no
+    origin either: its forms have a word in them, and that is looked at where they are read.
+    """
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site not in {"same-origin", "none"}
     origin = headers.get("origin")
+    if origin == "null" and path.startswith(_FORMS_OF_SECRET_PAGES):
+        return False
     return origin is not None and urlsplit(origin).netloc.lower() != host.lower()

@@ -2,17 +2,20 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from fastapi import Depends, Request
+from pydantic import ValidationError
 
 from ekiden_gateway.access import LONGEST_KEY, UsedParts
 from ekiden_gateway.keys import Scope
 from ekiden_gateway.kinds import FORBIDDEN, STALE_FORM
+from ekiden_gateway.models.wire import Asked
 from ekiden_gateway.page import visits
 from ekiden_gateway.page.visitor import Known, Operator, PasserBy, Visitor
+from ekiden_gateway.page.visits import Visit
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import Problem, invalid
 
@@ -20,6 +23,7 @@ FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 500
 TOKEN, KEY = "csrf", "key"
 LONGEST_PATH = 500
+A = TypeVar("A", bound=Asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,11 @@ def new_key() -> str:
 
 async def read(request: Request, parts: Parts, visitor: Visitor) -> Form:
     """Raises Problem when the form was not shown to this visitor, or by a page of before his visit began."""
+    return await read_with(request, parts, visitor.visit)
+
+
+async def read_with(request: Request, parts: Parts, visit: Visit) -> Form:
+    """The same, of a visit. Raises Problem."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise invalid("body", f"send it with Content-Type: {FORM}")
     body = (await request.body()).decode("utf-8", "replace")
@@ -58,7 +67,7 @@ async def read(request: Request, parts: Parts, visitor: Visitor) -> Form:
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
     given = fields.get(TOKEN, [""])[-1]
-    if not await visits.is_token(parts, visitor.visit, given):
+    if not await visits.is_token(parts, visit, given):
         raise Problem(STALE_FORM, STALE_FORM.meaning)
     key = fields.get(KEY, [""])[-1]
     if len(key) > LONGEST_KEY:
@@ -91,6 +100,19 @@ def our_path(text: str) -> str:
     """A page of ours to go to; the list, if it is another's."""
     ours = text.startswith("/") and not text.startswith(("//", "/\\")) and len(text) <= LONGEST_PATH
     return text if ours and text.isprintable() else "/"
+
+
+def checked(model: type[A], asked: Mapping[str, object]) -> A:
+    """What was filled in, as the body of a route. Raises Problem with the first mistake."""
+    try:
+        return model.model_validate(dict(asked))
+    except ValidationError as error:
+        raise mistakes(error) from error
+
+
+def mistakes(error: ValidationError) -> Problem:
+    first = error.errors()[0]
+    return invalid(".".join(str(part) for part in first["loc"]) or "form", first["msg"])
 
 
 AnybodysForm = Annotated[Form, Depends(anybodys)]

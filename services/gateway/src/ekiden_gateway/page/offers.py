@@ -1,9 +1,8 @@
 """What the page offers to do for a session: what its doctor says would move it, each with its form and its price."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
 
 from ekiden.domain.messages import TaskStatus
 from ekiden.domain.remedies import Verb, needed_budget
@@ -13,6 +12,7 @@ from ekiden_gateway.models.forecast import ForecastAnswer
 from ekiden_gateway.models.health import HealthAnswer
 from ekiden_gateway.models.sessions import AsyncStatus, TaskBrief
 from ekiden_gateway.models.wire import usd
+from ekiden_gateway.page.items import EditableItem, editable_item
 
 _SHOWN_NOT_SAID = frozenset({Verb.WAIT, Verb.DRAFTS})
 
@@ -29,21 +29,17 @@ class Look(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class EditableItem:
-    """One item behind a gate: what of it may be edited, and what else it says."""
-
-    text: str
-    more: Mapping[str, object] = field(default_factory=dict[str, object])
-
-
-@dataclass(frozen=True, slots=True)
 class Offer:
-    """`first` is what helps most. `lost` are the calls nobody can say of whether they were bought."""
+    """`first` is what helps most. `gate` is the one it passes, and no other.
+
+    `lost` are the calls nobody can say of whether they were bought.
+    """
 
     verb: Verb
     look: Look
     first: bool
     forecast: ForecastAnswer | None
+    gate: str = ""
     items: Sequence[EditableItem] = ()
     most_items: int = 0
     budget_usd: float = 0.0
@@ -77,7 +73,7 @@ def _offer(
         case Verb.CONTINUE if status.gate is not None and session.position is not None:
             most = workflow.plan.by_position[session.position].at_most
             editable = [editable_item(item) for item in status.gate.items]
-            return Offer(verb, Look.ITEMS, first, forecast, items=editable, most_items=most)
+            return Offer(verb, Look.ITEMS, first, forecast, gate=status.gate.id, items=editable, most_items=most)
         case Verb.RESOLVE:
             lost = [task for task in status.async_tasks.current if task.status is TaskStatus.OUTCOME_UNKNOWN]
             return Offer(verb, Look.RESOLVE, first, forecast, lost=lost)
@@ -88,13 +84,3 @@ def _offer(
             return Offer(verb, Look.SURE, first, forecast)
         case _:
             return Offer(verb, Look.BUTTON, first, forecast)
-
-
-def editable_item(item: object) -> EditableItem:
-    """A planned search is its `question`; what else was planned of it stays as it is."""
-    if not isinstance(item, Mapping):
-        return EditableItem(str(item))
-    fields = cast("Mapping[str, object]", item)
-    return EditableItem(
-        str(fields.get("question", "")), {name: value for name, value in fields.items() if name != "question"}
-    )

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from ekiden.errors import DocumentTooLarge, KeyReused, Unreachable
 from ekiden_gateway import problems
 from ekiden_gateway.kinds import UNAVAILABLE
+from ekiden_gateway.models.wire import Answered
 from ekiden_gateway.page import visits
 from ekiden_gateway.page.rendering import page
 from ekiden_gateway.page.visitor import SignInNeeded, passer_by
@@ -66,6 +67,11 @@ async def explain(request: Request, problem: Problem) -> Response:
 def go_to(path: str) -> Response:
     """After a form: the browser asks for the page, and a reload repeats nothing."""
     return RedirectResponse(path, 303)
+
+
+def streamed(answer: Response | Answered) -> Response:
+    """What a stream of the API answers: to whoever asked for none, as JSON."""
+    return answer if isinstance(answer, Response) else Response(answer.model_dump_json(), media_type="application/json")
 
 
 def _sign_in(request: Request) -> Response:

@@ -1,5 +1,15 @@
 """The pages, one module for each kind: they read with the stores, show with the views, and say what the routes say."""
 
-from ekiden_gateway.page.screens import dead_letters, doors, files, providers, session, sessions, start, words
+from ekiden_gateway.page.screens import (
+    dead_letters,
+    doors,
+    files,
+    gate_links,
+    providers,
+    session,
+    sessions,
+    start,
+    words,
+)
 
-MODULES = (sessions, start, session, words, providers, dead_letters, doors, files)
+MODULES = (sessions, start, session, words, gate_links, providers, dead_letters, doors, files)

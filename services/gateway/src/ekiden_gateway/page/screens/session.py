@@ -23,7 +23,7 @@ from ekiden_gateway.page.forms import new_key
 from ekiden_gateway.page.headline import headline, where_it_is
 from ekiden_gateway.page.offers import offers
 from ekiden_gateway.page.rendering import page
-from ekiden_gateway.page.routing import router
+from ekiden_gateway.page.routing import router, streamed
 from ekiden_gateway.page.screens.sessions import title_of
 from ekiden_gateway.page.visitor import Known, Visitor
 from ekiden_gateway.parts import Parts
@@ -78,8 +78,7 @@ async def live(
     last_event_id: Annotated[events.LastEventId | None, Header()] = None,
 ) -> Response:
     """The stream of the API, for a browser that has signed in."""
-    answer = await events.events(request, session_id, session, parts, after, last_event_id)
-    return answer if isinstance(answer, Response) else Response(answer.model_dump_json(), media_type="application/json")
+    return streamed(await events.events(request, session_id, session, parts, after, last_event_id))
 
 
 @dataclass(frozen=True)

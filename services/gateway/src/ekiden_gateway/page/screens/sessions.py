@@ -6,19 +6,20 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import Query
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from ekiden.domain.session import Status
-from ekiden_gateway.access import UsedParts
+from ekiden_gateway.access import UsedParts, begun
 from ekiden_gateway.listing import Wanted
 from ekiden_gateway.models.sessions import SessionSummary
 from ekiden_gateway.page.languages import Words, in_language
 from ekiden_gateway.page.rendering import page
-from ekiden_gateway.page.routing import router
+from ekiden_gateway.page.routing import router, streamed
 from ekiden_gateway.page.visitor import Known
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import invalid
+from ekiden_gateway.routes import counts as counting
 from ekiden_gateway.routes import sessions as routes
 
 router = router()
@@ -112,6 +113,13 @@ async def sessions(
         total=sum(counted.values()),
         workflows=[(name, _title(parts, name, visitor.words)) for name in sorted(parts.catalogue.workflows)],
     )
+
+
+@router.get("/sessions/counts")
+async def live_counts(request: Request, parts: UsedParts, visitor: Known) -> Response:
+    """The stream of the API, for a browser that has signed in: it tells the list when to look again."""
+    begun(parts)
+    return streamed(await counting.counts(request, parts, visitor.owner))
 
 
 def row(item: SessionSummary, parts: Parts, words: Words) -> Row:

@@ -1,32 +1,34 @@
 """What a person says to a session on its page: each form goes through the API's own route."""
 
-from collections.abc import Mapping
 from math import isfinite
-from typing import Annotated, TypeVar, cast
+from typing import Annotated
 
-from fastapi import Path, Response
+from fastapi import Path, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from ekiden.domain.forecast import items
 from ekiden.domain.messages import Cancel, Pause, Resume
 from ekiden.domain.session import Session
-from ekiden.workflow.package import Workflow
 from ekiden_gateway.access import UsedParts, begun
 from ekiden_gateway.commands import workflow_of
 from ekiden_gateway.kinds import NOT_FOUND
+from ekiden_gateway.models.gate_requests import AnswerGate, CreateGateLink
 from ekiden_gateway.models.requests import ContinueSession, EditDraft, Recovery
 from ekiden_gateway.models.sessions import CommandAnswer
-from ekiden_gateway.models.wire import Asked
-from ekiden_gateway.page.forms import Form, WrittenForm
-from ekiden_gateway.page.offers import editable_item
+from ekiden_gateway.page.forms import Form, WrittenForm, checked, mistakes
+from ekiden_gateway.page.items import edited_items
+from ekiden_gateway.page.rendering import page
 from ekiden_gateway.page.routing import go_to, router
 from ekiden_gateway.page.screens.session import Shown
+from ekiden_gateway.page.screens.sessions import title_of
+from ekiden_gateway.page.visitor import Known
+from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import Problem, invalid
 from ekiden_gateway.routes import commands, drafts, recovery
+from ekiden_gateway.routes import gates as routes
 
 router = router()
 _RECOVERY: TypeAdapter[Recovery] = TypeAdapter(Recovery)
-A = TypeVar("A", bound=Asked)
 _PLAIN = {"pause": Pause, "resume": Resume, "cancel": Cancel}
 
 
@@ -38,9 +40,7 @@ async def say(session: Shown, parts: UsedParts, form: WrittenForm, word: str) ->
         case "start":
             await commands.process_async(session, parts, form.key)
         case "continue":
-            await commands.continue_async(
-                session, parts, form.key, _continuation(session, await workflow_of(parts, session), form)
-            )
+            await _pass(session, parts, form)
         case "pause" | "resume" | "cancel":
             await commands.Word(session, parts, form.key).say(_PLAIN[word])
         case "retry" | "restart_phase" | "restart_session" | "resolve" | "resolve_all":
@@ -51,6 +51,16 @@ async def say(session: Shown, parts: UsedParts, form: WrittenForm, word: str) ->
         case _:
             raise Problem(NOT_FOUND)
     return go_to(f"/sessions/{session.id}")
+
+
+@router.post("/sessions/{sessionId}/gate-link")
+async def make_link(request: Request, session: Shown, parts: UsedParts, visitor: Known, form: WrittenForm) -> Response:
+    """Make a link to the gate that the page has shown. Nothing is stored, so a reload makes another one like it."""
+    holds = int(_number("expires", form.text("expires")))
+    asked = checked(CreateGateLink, {"gate": form.text("gate"), "expiresInSeconds": holds})
+    made = await routes.make_link(session, parts, request, Response(), asked)
+    title = title_of(session.input, session.id)
+    return page(visitor, "gate_link_made.html.j2", here="sessions", link=made, session_id=session.id, title=title)
 
 
 @router.post("/sessions/{sessionId}/drafts/{conceptNumber}")
@@ -70,38 +80,24 @@ async def edit(
         asked["editedContent"] = form.whole("content")
     if not asked:
         return go_to(f"/sessions/{session.id}#draft-{number}")
-    await drafts.edit_draft(session, parts, number, _checked(EditDraft, asked), Response(), form.text("seen") or None)
+    await drafts.edit_draft(session, parts, number, checked(EditDraft, asked), Response(), form.text("seen") or None)
     return go_to(f"/sessions/{session.id}#draft-{number}")
 
 
-def _continuation(session: Session, workflow: Workflow, form: Form) -> ContinueSession:
-    asked: dict[str, object] = {}
+async def _pass(session: Session, parts: Parts, form: Form) -> None:
+    """Pass the gate that the page has shown, or wait no more for a higher budget. No other gate is ever passed."""
+    edited: list[object] | None = None
+    if "item" in form.fields and session.position is not None:
+        plan = (await workflow_of(parts, session)).plan
+        edited = edited_items(items(session, session.position, plan), form)
+    if gate := form.text("gate"):
+        asked = {"gate": gate, "decision": "approve" if edited is None else "edit", "input": edited}
+        await routes.answer(session, parts, checked(AnswerGate, asked), form.key)
+        return
+    wait: dict[str, object] = {}
     if budget := form.text("budget"):
-        asked["budgetUsd"] = _number("budget", budget)
-    if "item" in form.fields and (edited := _items(session, workflow, form)) is not None:
-        asked["input"] = edited
-    return _checked(ContinueSession, asked)
-
-
-def _items(session: Session, workflow: Workflow, form: Form) -> list[object] | None:
-    """The items as they were edited, without those that were emptied; None when all are as they were planned."""
-    position = session.position
-    if position is None or position not in workflow.plan.by_position:
-        return None
-    planned = items(session, position, workflow.plan)
-    texts = [text.replace("\r\n", "\n").strip() for text in form.fields["item"]]
-    if [text for text in texts if text] == [editable_item(item).text.strip() for item in planned]:
-        return None
-    blank: list[object] = [None] * len(texts)
-    return [_edited(item, text) for item, text in zip([*planned, *blank], texts, strict=False) if text]
-
-
-def _edited(planned: object, text: str) -> object:
-    """With what else was planned of it, as far as that is text: the rest is filled in by its place."""
-    if not isinstance(planned, Mapping):
-        return text
-    fields = cast("Mapping[str, object]", planned)
-    return {name: value for name, value in fields.items() if isinstance(value, str) and value} | {"question": text}
+        wait["budgetUsd"] = _number("budget", budget)
+    await commands.continue_async(session, parts, form.key, checked(ContinueSession, wait))
 
 
 def _recovery(word: str, form: Form) -> Recovery:
@@ -120,19 +116,7 @@ def _recovery(word: str, form: Form) -> Recovery:
     try:
         return _RECOVERY.validate_python(asked)
     except ValidationError as error:
-        raise _mistakes(error) from error
-
-
-def _checked(model: type[A], asked: dict[str, object]) -> A:
-    try:
-        return model.model_validate(asked)
-    except ValidationError as error:
-        raise _mistakes(error) from error
-
-
-def _mistakes(error: ValidationError) -> Problem:
-    first = error.errors()[0]
-    return invalid(".".join(str(part) for part in first["loc"]) or "form", first["msg"])
+        raise mistakes(error) from error
 
 
 def _number(field: str, text: str) -> float:

@@ -4,11 +4,39 @@
 (() => {
   const all = (selector, root = document) => root.querySelectorAll(selector);
 
+  // A stream that comes back. A browser gives up by itself at an answer that is no stream, such as a proxy's 502: then
+  // another one is made, a little later. Closed while nobody looks: a browser keeps few connections to one place.
+  const stream = (address, events, isOver = () => false) => {
+    let source = null;
+    let again = null;
+    const close = () => {
+      clearTimeout(again);
+      source?.close();
+      source = again = null;
+    };
+    const open = () => {
+      if (source || again || document.hidden || isOver()) return;
+      const mine = source = new EventSource(address());
+      for (const [name, heard] of Object.entries(events)) mine.addEventListener(name, heard);
+      mine.addEventListener("end", close);
+      mine.addEventListener("error", () => {
+        if (mine !== source || mine.readyState !== EventSource.CLOSED) return;
+        close();
+        again = setTimeout(() => { again = null; open(); }, 2000 + 3000 * Math.random());
+      });
+    };
+    document.addEventListener("visibilitychange", () => document.hidden ? close() : open());
+    addEventListener("pagehide", close);
+    addEventListener("pageshow", open);
+    open();
+    return { open, isOpen: () => source?.readyState === EventSource.OPEN };
+  };
+
   // A session's page is fetched again whenever its history grows, in parts; a part in which somebody writes is left alone.
   const listen = (live) => {
     let due = null;
-    let source = null;
     let seen = live.dataset.version;
+    const isOver = () => document.querySelector("#now:is(.is-completed, .is-cancelled)") !== null;
     const refresh = (after) => {
       due = due || setTimeout(() => { due = null; htmx.trigger(live, "moved"); }, after);
     };
@@ -22,21 +50,24 @@
     live.addEventListener("htmx:afterRequest", () => {
       if (!document.hidden && document.querySelector("#now:is(.is-thinking, .is-executing, .is-integrating)")) refresh(4000);
     });
-    // Closed while nobody looks: a browser keeps few connections to one place.
-    const open = () => {
-      if (source) return;
-      source = new EventSource(`${live.dataset.events}?after=${seen}`);
-      source.addEventListener("session", moved);
-      source.addEventListener("open", () => live.replaceChildren());
-      source.addEventListener("error", () => live.replaceChildren(document.body.dataset.offline));
-    };
-    const close = () => {
-      source?.close();
-      source = null;
-    };
-    document.addEventListener("visibilitychange", () => document.hidden ? close() : open());
-    addEventListener("pagehide", close);
-    open();
+    const events = stream(() => `${live.dataset.events}?after=${seen}`, {
+      session: moved,
+      open: () => live.replaceChildren(),
+      error: () => live.replaceChildren(isOver() ? "" : document.body.dataset.offline),
+    }, isOver);
+    document.addEventListener("htmx:afterSettle", events.open); // somebody may have had a phase done again
+  };
+
+  // The list is fetched again whenever one of its sessions moves; every few seconds only while nobody tells of that.
+  const watch = (list) => {
+    const events = stream(() => list.dataset.counts, {
+      counts: () => htmx.trigger("#sessions", "moved"),
+    });
+    document.addEventListener("htmx:beforeRequest", (event) => {
+      if (event.target.id !== "sessions") return;
+      const isPoll = event.detail.requestConfig.triggeringEvent?.type !== "moved";
+      if (document.hidden || (isPoll && events.isOpen())) event.preventDefault();
+    });
   };
 
   const busy = (part) => {
@@ -46,9 +77,6 @@
 
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
     if (busy(event.detail.target)) event.detail.shouldSwap = false;
-  });
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.target.id === "sessions" && document.hidden) event.preventDefault();
   });
   document.addEventListener("input", (event) => event.target.closest("form")?.setAttribute("data-dirty", ""));
   document.addEventListener("submit", (event) => event.target.removeAttribute("data-dirty"), true);
@@ -89,6 +117,7 @@
   const begin = () => {
     enhance(document);
     for (const live of all("[data-events]")) listen(live);
+    for (const list of all("[data-counts]")) watch(list);
   };
   document.addEventListener("htmx:load", (event) => enhance(event.target));
   document.addEventListener("htmx:oobAfterSwap", () => enhance(document));
