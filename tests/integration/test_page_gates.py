@@ -66,7 +66,7 @@ async def test_to_look_answers_nothing_and_the_first_answer_spends_the_link(site
     assert session["edited"] == {"1.EXECUTE": [{"question": "What about tea?"}, {"question": "What about 2?"}]}
     assert await gate_events(site, session_id) == [("Continue", {"kind": "link", "name": "Aiko <b>"})]
     spent = await look(site, path, 410)
-    assert "This link has done its work" in spent.text
+    assert "The link has done its work" in spent.text
     assert "by Aiko &lt;b&gt;, over a link" in spent.text
 
 

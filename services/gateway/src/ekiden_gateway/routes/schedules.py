@@ -37,19 +37,18 @@ _PLACE = header("The path of what was made", {"type": "string"})
 _CREATED: Responses = {201: {"headers": {"Location": _PLACE, **tagged()[200]["headers"]}}}
 
 
-async def located(
-    schedule_id: Annotated[
-        str,
-        Path(
-            alias="scheduleId",
-            pattern=SCHEDULE_ID_PATTERN,
-            description="As it was created",
-            examples=[EXAMPLE_SCHEDULE],
-        ),
-    ],
-    parts: UsedParts,
-    owner: Owner,
-) -> Schedule:
+SchedulePath = Annotated[
+    str,
+    Path(
+        alias="scheduleId",
+        pattern=SCHEDULE_ID_PATTERN,
+        description="As it was created",
+        examples=[EXAMPLE_SCHEDULE],
+    ),
+]
+
+
+async def located(schedule_id: SchedulePath, parts: UsedParts, owner: Owner) -> Schedule:
     """The schedule of the path, if it is the caller's; another's is as unknown as none."""
     schedule = await parts.schedules.load(ScheduleId(schedule_id))
     if schedule is None or schedule.owner != owner:

@@ -6,10 +6,11 @@ from ekiden_gateway.page.screens import (
     files,
     gate_links,
     providers,
+    schedules,
     session,
     sessions,
     start,
     words,
 )
 
-MODULES = (sessions, start, session, words, gate_links, providers, dead_letters, doors, files)
+MODULES = (sessions, start, schedules, session, words, gate_links, providers, dead_letters, doors, files)

@@ -1,9 +1,5 @@
 """The start form: made from the inputs of a workflow, with what a session will cost at most before it is started."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
-
 from fastapi import Response
 from pydantic import ValidationError
 
@@ -19,6 +15,7 @@ from ekiden_gateway.kinds import INVALID, UNKNOWN_WORKFLOW
 from ekiden_gateway.models.forecast import ForecastAnswer
 from ekiden_gateway.models.requests import CreateSession
 from ekiden_gateway.models.wire import micros
+from ekiden_gateway.page.filled import Filled, mistaken
 from ekiden_gateway.page.forms import Form, WrittenForm, new_key
 from ekiden_gateway.page.languages import in_language
 from ekiden_gateway.page.rendering import page
@@ -31,71 +28,58 @@ from ekiden_gateway.views import forecast as forecasts
 from ekiden_gateway.views import workflow as views
 
 router = router()
-_NAMES = {"budgetUsd": "budget", "pauseAfterPhases": "pause_after", "pauseBefore": "pause_before"}
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What was filled in, and what is wrong with it, by field."""
-
-    values: Mapping[str, list[str]]
-    mistakes: Mapping[str, str]
-
-    def value(self, name: str, otherwise: str = "") -> str:
-        return self.values[name][-1] if self.values.get(name) else otherwise
-
-    def has(self, name: str, value: str) -> bool:
-        return value in self.values.get(name, [])
+NAMES = {"budgetUsd": "budget", "pauseAfterPhases": "pause_after", "pauseBefore": "pause_before"}
 
 
 @router.get("/start")
 async def form(parts: UsedParts, visitor: Known, workflow: str = DEFAULT) -> Response:
-    return await _form(parts, visitor, _named(parts, workflow), Filled({}, {}))
+    return await _form(parts, visitor, named(parts, workflow), Filled({}, {}))
 
 
 @router.post("/start")
 async def start(parts: UsedParts, visitor: Known, form: WrittenForm) -> Response:
     """Create a session and start it. What is wrong is said beside its field, with all else as it was filled in."""
     begun(parts)
-    workflow = _named(parts, form.text("workflow") or DEFAULT)
+    workflow = named(parts, form.text("workflow") or DEFAULT)
     try:
-        asked = CreateSession.model_validate(_asked(form, workflow))
-        created = await routes.create(asked, parts, visitor.owner, Response(), form.key)
-    except ValidationError as error:
-        mistakes = {str(found["loc"][0]): str(found["msg"]) for found in error.errors()}
-    except Problem as problem:
-        if problem.kind is not INVALID:
-            raise
-        rows = cast("list[dict[str, str]]", problem.extra.get("errors", []))
-        mistakes = {row["field"].split(".")[0]: row["message"] for row in rows}
-    else:
-        return go_to(f"/sessions/{created.session_id}")
-    wrong = {_NAMES.get(name, name): message for name, message in mistakes.items()}
-    return await _form(parts, visitor, workflow, Filled(form.fields, wrong), INVALID.status)
+        wished = CreateSession.model_validate(asked(form, workflow) | {"start": True})
+        created = await routes.create(wished, parts, visitor.owner, Response(), form.key)
+    except (ValidationError, Problem) as error:
+        found = {name.split(".")[0]: message for name, message in mistaken(error).items()}
+        wrong = {NAMES.get(name, name): message for name, message in found.items()}
+        return await _form(parts, visitor, workflow, Filled(form.fields, wrong), INVALID.status)
+    return go_to(f"/sessions/{created.session_id}")
 
 
 async def _form(parts: Parts, visitor: Visitor, workflow: Workflow, filled: Filled, code: int = 200) -> Response:
-    known = views.workflow(workflow)
-    language = visitor.words.language
     return page(
         visitor,
         "start.html.j2",
         code,
         here="sessions",
-        workflow=known,
-        title=in_language(known.title, language, known.name),
-        description=in_language(known.description, language, ""),
-        phases=[(phase, in_language(phase.title, language, phase.name)) for phase in known.phases],
-        workflows=[
-            (name, in_language(one.definition.title, language, name))
-            for name, one in sorted(parts.catalogue.workflows.items())
-        ],
-        fan_outs=[str(step.position) for step in workflow.plan.steps if step.for_each is not None],
-        budget=parts.settings.session_budget_usd or known.budget_usd,
+        **wishes(parts, visitor, workflow),
         forecast=await _forecast(parts, visitor, workflow),
         filled=filled,
         key=new_key(),
     )
+
+
+def wishes(parts: Parts, visitor: Visitor, workflow: Workflow) -> dict[str, object]:
+    """What the fields of a session to come are made of."""
+    known = views.workflow(workflow)
+    language = visitor.words.language
+    return {
+        "workflow": known,
+        "title": in_language(known.title, language, known.name),
+        "description": in_language(known.description, language, ""),
+        "phases": [(phase, in_language(phase.title, language, phase.name)) for phase in known.phases],
+        "workflows": [
+            (name, in_language(one.definition.title, language, name))
+            for name, one in sorted(parts.catalogue.workflows.items())
+        ],
+        "fan_outs": [str(step.position) for step in workflow.plan.steps if step.for_each is not None],
+        "budget": parts.settings.session_budget_usd or known.budget_usd,
+    }
 
 
 async def _forecast(parts: Parts, visitor: Visitor, workflow: Workflow) -> ForecastAnswer:
@@ -113,17 +97,17 @@ async def _forecast(parts: Parts, visitor: Visitor, workflow: Workflow) -> Forec
     return forecasts.forecast(forecast(decision, workflow.plan, await parts.around.medians()))
 
 
-def _named(parts: Parts, name: str) -> Workflow:
+def named(parts: Parts, name: str) -> Workflow:
     found = parts.catalogue.workflows.get(name)
     if found is None:
         raise Problem(UNKNOWN_WORKFLOW, f"There is no workflow {name[:100]}.")
     return found
 
 
-def _asked(form: Form, workflow: Workflow) -> dict[str, object]:
+def asked(form: Form, workflow: Workflow) -> dict[str, object]:
     """As the body of `create`; what was left empty is left out."""
     inputs = {name: text for name in workflow.definition.inputs if (text := form.text(f"input-{name}"))}
-    asked: dict[str, object] = {**inputs, "workflow": workflow.definition.name, "start": True}
+    asked: dict[str, object] = {**inputs, "workflow": workflow.definition.name}
     if language := form.text("language"):
         asked["language"] = language
     if budget := form.text("budget"):
