@@ -270,6 +270,20 @@ async def test_what_is_not_there_is_said_on_a_page(reader: Reader, path: str) ->
     assert "ありません" in answer.text
 
 
+async def test_an_address_that_is_nowhere_is_a_page_for_browsers_and_a_problem_for_programs(reader: Reader) -> None:
+    client, browser = reader.site.client, {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path in ("/nowhere", "/schedules/", "/static/0/ekiden.css"):
+        shown = await client.get(path, headers=browser)
+        assert (shown.status_code, shown.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "There is nothing here" in shown.text
+        told = await client.get(path)
+        assert (told.status_code, told.headers["content-type"]) == (404, "application/problem+json")
+    wrong = await client.get("/sign-out", headers=browser)
+    assert (wrong.status_code, wrong.headers["content-type"]) == (405, "text/html; charset=utf-8")
+    api = await client.get("/api/nowhere", headers=browser)
+    assert api.headers["content-type"] == "application/problem+json"
+
+
 async def test_a_breaker_is_opened_and_closed(reader: Reader) -> None:
     page = await reader.open("/providers")
     await reader.send(page, "/providers/gpt/open", reason="the <invoice>")

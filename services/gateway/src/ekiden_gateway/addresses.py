@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -57,6 +58,8 @@ class Addresses:
         if method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": address.allow})
         if method not in address.takes:
+            if problems.is_for_a_page(Request(scope)):
+                return None  # the route refuses it, too, and is answered with a page
             detail = f"{path} takes {address.allow}."
             problem = Problem(METHOD_NOT_ALLOWED, detail, headers={"Allow": address.allow})
         else:

@@ -21,6 +21,7 @@ from ekiden_gateway.guard import Guard, SecurityHeaders
 from ekiden_gateway.middleware import BodyLimit, Discreet, Head, RequestContext
 from ekiden_gateway.openapi import document
 from ekiden_gateway.page import screens
+from ekiden_gateway.page.routing import explain
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.routes import (
     commands,
@@ -113,7 +114,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app = bare_app(lifespan=lifespan, telemetry=_telemetry())
     app.state.parts = parts
     app.state.openapi = cache(partial(_document, app, parts))
-    problems.install(app)
+    problems.install(app, explain)
     app.add_middleware(BodyLimit)
     app.add_middleware(Addresses, routes=ROUTES)
     app.add_middleware(Guard, names=lambda: settings.names if not parts.callers.asks else None)

@@ -1,7 +1,7 @@
 """Problems (RFC 9457): the only place where the body of an error is made."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -62,6 +62,9 @@ class Problem(Exception):
         self.headers = again | dict(headers or {})
 
 
+Explain = Callable[[Request, Problem], Awaitable[Response]]
+
+
 def invalid(field: str, message: str) -> Problem:
     """A 422 for one field, found later than pydantic could."""
     return Problem(INVALID, f"{field}: {message}", extra={"errors": [{"field": field, "message": message}]})
@@ -90,10 +93,13 @@ def response(request_id: str, path: str, problem: Problem) -> Response:
     return Response(text.encode("utf-8", "replace"), problem.kind.status, problem.headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Turn every way a request can fail into a problem; what nobody has foreseen `RequestContext` does."""
+def install(app: FastAPI, explain: Explain | None = None) -> None:
+    """Turn every way a request can fail into a problem; what nobody has foreseen `RequestContext` does.
+
+    With `explain` a browser that looks for a page is told of it on a page.
+    """
     for kind, make in _FORESEEN.items():
-        app.add_exception_handler(kind, _answer(make))
+        app.add_exception_handler(kind, _answer(make, explain))
 
 
 def from_error(error: Exception) -> Problem:
@@ -104,11 +110,18 @@ def from_error(error: Exception) -> Problem:
     raise error
 
 
-def _answer(make: Any) -> Any:
+def _answer(make: Any, explain: Explain | None) -> Any:
     async def handler(request: Request, error: Exception) -> Response:
+        if explain is not None and is_for_a_page(request):
+            return await explain(request, make(error))
         return response(request.scope.get("request_id", ""), request.url.path, make(error))
 
     return handler
+
+
+def is_for_a_page(request: Request) -> bool:
+    """Whether a browser asks for a page. Programs take anything, and what is below /api/ is theirs."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
 
 
 def _as_it_is(error: Problem) -> Problem:

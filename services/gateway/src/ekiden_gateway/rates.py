@@ -21,8 +21,10 @@ READING = frozenset({"GET"})
 POLICY = "requests"
 
 
-async def count(request: Request, parts: Parts, client: str) -> None:
+async def count(request: Request, parts: Parts, client: str, key: str | None = None) -> None:
     """Count a request against its client's rate. Raises Problem when there was no room for it.
+
+    `key` is the Idempotency-Key of one that does not have it in its header: a form of the page.
 
     A request that was carried out before, under the same Idempotency-Key, is let through: whoever lost an answer may
     ask for it however often.
@@ -34,7 +36,7 @@ async def count(request: Request, parts: Parts, client: str) -> None:
         return
     balance = await parts.rates.take(client, limits.per_minute)
     answer_with(request.scope, fields(balance))
-    if balance.taken or await _carried_out(request, parts, client):
+    if balance.taken or await _carried_out(request, parts, client, key):
         return
     REQUESTS_REFUSED.labels(reason="rate").inc()
     raise Problem(
@@ -54,8 +56,8 @@ def fields(balance: Balance) -> Mapping[str, str]:
     }
 
 
-async def _carried_out(request: Request, parts: Parts, client: str) -> bool:
-    key = request.headers.get("Idempotency-Key")
+async def _carried_out(request: Request, parts: Parts, client: str, key: str | None) -> bool:
+    key = key or request.headers.get("Idempotency-Key")
     session_id = request.path_params.get("sessionId")
     return key is not None and await parts.sessions.accepted_before(
         client, key, SessionId(session_id) if session_id else None

@@ -9,6 +9,7 @@ from uuid import uuid4
 from fastapi import Depends, Request
 from pydantic import ValidationError
 
+from ekiden_gateway import rates
 from ekiden_gateway.access import LONGEST_KEY, UsedParts
 from ekiden_gateway.keys import Scope
 from ekiden_gateway.kinds import FORBIDDEN, STALE_FORM
@@ -85,6 +86,7 @@ async def written(request: Request, parts: UsedParts, visitor: Known) -> AsyncGe
     if not visitor.may_write:
         raise Problem(FORBIDDEN, f"The key {visitor.owner} has no scope {Scope.WRITE}.")
     form = await read(request, parts, visitor)
+    await rates.count(request, parts, visitor.owner, form.key)
     async with parts.turns.of((visitor.owner, request.url.path, form.key)):
         yield form
 
@@ -93,7 +95,9 @@ async def operated(request: Request, parts: UsedParts, visitor: Operator) -> For
     """A form that changes something for all owners."""
     if not visitor.may_write:
         raise Problem(FORBIDDEN, f"The key {visitor.owner} has no scope {Scope.WRITE}.")
-    return await read(request, parts, visitor)
+    form = await read(request, parts, visitor)
+    await rates.count(request, parts, visitor.owner, form.key)
+    return form
 
 
 def our_path(text: str) -> str:

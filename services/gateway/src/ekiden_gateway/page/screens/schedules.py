@@ -177,14 +177,14 @@ def _asked(parts: Parts, form: Form) -> dict[str, object]:
 
 def _values(schedule: Schedule) -> Mapping[str, list[str]]:
     """A schedule as its form shows it."""
-    asked = cast("Mapping[str, object]", schedule.asked)
+    asked = schedule.asked
     inputs = {f"input-{name}": [text] for name, text in schedule.session.input.items()}
     return inputs | {
         "workflow": [schedule.session.workflow.partition("@")[0]],
         "name": [schedule.name],
         "cron": [schedule.cron.expression],
         "zone": [schedule.cron.zone],
-        "overlap": [schedule.overlap],
+        "overlap": [schedule.overlap.value],
         "catch_up": [str(schedule.catch_up // timedelta(seconds=1))],
         "month": [f"{usd(schedule.budget):g}"] if schedule.budget is not None else [],
         "language": [schedule.session.language],
