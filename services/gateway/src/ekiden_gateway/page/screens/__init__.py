@@ -5,12 +5,27 @@ from ekiden_gateway.page.screens import (
     doors,
     files,
     gate_links,
+    keys,
     providers,
     schedules,
     session,
     sessions,
     start,
+    webhooks,
     words,
 )
 
-MODULES = (sessions, start, schedules, session, words, gate_links, providers, dead_letters, doors, files)
+MODULES = (
+    sessions,
+    start,
+    schedules,
+    webhooks,
+    keys,
+    session,
+    words,
+    gate_links,
+    providers,
+    dead_letters,
+    doors,
+    files,
+)
