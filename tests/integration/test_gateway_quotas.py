@@ -145,6 +145,34 @@ async def test_a_repeat_of_what_was_carried_out_is_never_refused(yard: Yard) -> 
     assert (await client.create(headers={"Idempotency-Key": uuid4().hex})).status_code == 429
 
 
+async def test_every_route_that_takes_a_key_knows_its_own_repeats_and_lets_no_others_pass(yard: Yard) -> None:
+    client = await yard.client()
+    one, other = ({"Idempotency-Key": uuid4().hex} for _ in range(2))
+    body = {"name": "n", "cron": "0 9 1 1 *", "timeZone": "UTC", "session": WISH}
+    schedule = await client.ask("POST", "/api/schedules", json=body, headers=one)
+    place = schedule.headers["location"]
+    webhook = await client.ask("POST", "/api/webhooks", json={"url": "https://hooks.example.com/x"}, headers=one)
+    assert (schedule.status_code, webhook.status_code) == (201, 201)
+    fired = await client.ask("POST", f"{place}/fire", headers=one)
+    assert (await client.create(headers=one)).status_code == 201
+    limit = {"ratePerMinute": 1}  # the next token is a minute away, however slow the machine is
+    assert (await yard.gateways[0].patch(client.address, json=limit, headers={"X-API-Key": ROOT})).status_code == 200
+    assert (await client.create()).status_code == 201
+    assert (await client.create()).status_code == 429
+    for _ in range(2):
+        again = await client.ask("POST", "/api/schedules", json=body, headers=one)
+        assert (again.status_code, again.headers["location"]) == (201, place)
+        assert (await client.ask("POST", f"{place}/fire", headers=one)).text == fired.text
+        again = await client.ask("POST", "/api/webhooks", json={"url": "https://hooks.example.com/x"}, headers=one)
+        assert (again.status_code, again.headers["location"]) == (201, webhook.headers["location"])
+    for path in (f"{place}/pause", f"{webhook.headers['location']}/test"):
+        assert (await client.ask("POST", path, headers=one)).status_code == 429, "it takes no key"
+    assert (await client.ask("PATCH", place, json={"name": "m"}, headers=one)).status_code == 429
+    assert (await client.ask("DELETE", place, headers=one)).status_code == 429
+    for path in ("/api/schedules", "/api/webhooks", f"{place}/fire", f"{BASE}/create"):
+        assert (await client.ask("POST", path, json={}, headers=other)).status_code == 429, "it did nothing here"
+
+
 # ── sessions at a time ───────────────────────────────────────────────────────────────────────────────────
 
 

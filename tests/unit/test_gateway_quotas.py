@@ -15,6 +15,7 @@ from ekiden_gateway.callers import Caller, Callers, Limits
 from ekiden_gateway.documents import DOCUMENTS
 from ekiden_gateway.keys import EVERYBODY, Keyring, Scope, digest_of, may_be_stored, new_secret
 from ekiden_gateway.rates import fields
+from ekiden_gateway.repeats import ROUTES
 
 SECRET = "a-long-enough-secret"
 GIVEN = new_secret()
@@ -97,6 +98,15 @@ def test_a_full_queue_says_how_long_it_takes(over: int, leased: int, median: flo
 def test_whatever_changes_something_says_that_it_is_counted_and_reading_never_is(name: str) -> None:
     method, operation = OPERATIONS[name]
     assert ("too-many-requests" in kinds(operation, "429")) == (method != "get" and "security" in operation)
+
+
+def test_whatever_takes_an_idempotency_key_is_asked_whether_it_did_it_before_and_nothing_else_is() -> None:
+    taking = {
+        name
+        for name, (_, operation) in OPERATIONS.items()
+        if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+    }
+    assert taking == set(ROUTES)
 
 
 def test_what_begins_a_session_says_that_there_may_be_no_room() -> None:

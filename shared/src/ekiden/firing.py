@@ -14,7 +14,7 @@ import structlog
 from ekiden.clock import Clock
 from ekiden.crashpoints import reach
 from ekiden.domain import scheduling as rules
-from ekiden.domain.ids import RunId, ScheduleId
+from ekiden.domain.ids import ScheduleId
 from ekiden.domain.messages import Cancel, Start
 from ekiden.domain.schedule import Outcome, Run, Schedule, Standing
 from ekiden.metrics import SCHEDULE_TICKS
@@ -64,7 +64,7 @@ class Firing:
                 await self.carry_out(schedule)
                 continue
             now = self.clock.now()
-            if (before := await self.runs.one(_ordered(schedule, order))) is not None:
+            if (before := await self.ordered(schedule, order)) is not None:
                 return schedule, before
             decided, run = rules.fire(schedule, now, order, await self._standing(schedule))
             if decided is schedule:
@@ -72,6 +72,10 @@ class Firing:
             if (saved := await self._save(schedule, decided)) is not None:
                 return saved, run
         return None
+
+    async def ordered(self, schedule: Schedule, order: str) -> Run | None:
+        """What became of a person's order, if it is on record. One that began nothing and waits for nothing is not."""
+        return await self.runs.one(schedule.run_id(Run(schedule.created_at, Outcome.FIRED, order=order)))
 
     async def carry_out(self, schedule: Schedule) -> Schedule | None:
         """Do what was decided, as often as it takes. None when somebody else has moved the schedule meanwhile."""
@@ -113,10 +117,6 @@ class Firing:
             return Standing(running)
         account = await self.runs.account(schedule.id, schedule.cron.month_of(self.clock.now()))
         return Standing(running, account.committed)
-
-
-def _ordered(schedule: Schedule, order: str) -> RunId:
-    return schedule.run_id(Run(schedule.created_at, Outcome.FIRED, order=order))
 
 
 def _tell(schedule: Schedule, run: Run) -> None:

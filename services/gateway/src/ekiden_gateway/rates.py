@@ -8,26 +8,24 @@ from collections.abc import Mapping
 
 from fastapi import Request
 
-from ekiden.domain.ids import SessionId
 from ekiden.metrics import REQUESTS_REFUSED
 from ekiden.store.request_rates import MINUTE_SECONDS, Balance
 from ekiden_gateway.kinds import TOO_MANY_REQUESTS
 from ekiden_gateway.middleware import answer_with
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import Problem
+from ekiden_gateway.repeats import carried_out
 
 READING = frozenset({"GET"})
 """HEAD is answered as GET."""
 POLICY = "requests"
 
 
-async def count(request: Request, parts: Parts, client: str, key: str | None = None) -> None:
+async def count(request: Request, parts: Parts, client: str) -> None:
     """Count a request against its client's rate. Raises Problem when there was no room for it.
 
-    `key` is the Idempotency-Key of one that does not have it in its header: a form of the page.
-
-    A request that was carried out before, under the same Idempotency-Key, is let through: whoever lost an answer may
-    ask for it however often.
+    A request that was carried out before, at the same route and under the same Idempotency-Key, is let through:
+    whoever lost an answer may ask for it however often.
     """
     if request.method in READING:
         return
@@ -36,7 +34,7 @@ async def count(request: Request, parts: Parts, client: str, key: str | None = N
         return
     balance = await parts.rates.take(client, limits.per_minute)
     answer_with(request.scope, fields(balance))
-    if balance.taken or await _carried_out(request, parts, client, key):
+    if balance.taken or await carried_out(request, parts, client):
         return
     REQUESTS_REFUSED.labels(reason="rate").inc()
     raise Problem(
@@ -54,11 +52,3 @@ def fields(balance: Balance) -> Mapping[str, str]:
         "RateLimit-Policy": f'"{POLICY}";q={balance.per_minute};w={MINUTE_SECONDS}',
         "RateLimit": f'"{POLICY}";r={balance.remaining};t={balance.full_seconds}',
     }
-
-
-async def _carried_out(request: Request, parts: Parts, client: str, key: str | None) -> bool:
-    key = key or request.headers.get("Idempotency-Key")
-    session_id = request.path_params.get("sessionId")
-    return key is not None and await parts.sessions.accepted_before(
-        client, key, SessionId(session_id) if session_id else None
-    )

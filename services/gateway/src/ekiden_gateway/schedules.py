@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from uuid_utils import uuid7
 
 from ekiden.domain import scheduling as rules
 from ekiden.domain.cron import Cron
@@ -95,6 +96,11 @@ async def follow(parts: Parts) -> None:
         for schedule in await parts.schedules.all_of(name):
             if schedule.session.workflow != workflow.id:
                 await _follow(parts, schedule, workflow)
+
+
+def order_of(key: str | None) -> str:
+    """The name of a person's order: one of an Idempotency-Key is the same order each time."""
+    return f"key {key}" if key is not None else str(uuid7())
 
 
 def unknown(schedule_id: str) -> Problem:

@@ -86,7 +86,7 @@ async def written(request: Request, parts: UsedParts, visitor: Known) -> AsyncGe
     if not visitor.may_write:
         raise Problem(FORBIDDEN, f"The key {visitor.owner} has no scope {Scope.WRITE}.")
     form = await read(request, parts, visitor)
-    await rates.count(request, parts, visitor.owner, form.key)
+    await rates.count(request, parts, visitor.owner)
     async with parts.turns.of((visitor.owner, request.url.path, form.key)):
         yield form
 
@@ -96,7 +96,7 @@ async def operated(request: Request, parts: UsedParts, visitor: Operator) -> For
     if not visitor.may_write:
         raise Problem(FORBIDDEN, f"The key {visitor.owner} has no scope {Scope.WRITE}.")
     form = await read(request, parts, visitor)
-    await rates.count(request, parts, visitor.owner, form.key)
+    await rates.count(request, parts, visitor.owner)
     return form
 
 

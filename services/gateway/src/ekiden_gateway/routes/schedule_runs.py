@@ -6,7 +6,6 @@ from itertools import islice, takewhile
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from uuid_utils import uuid7
 
 from ekiden.domain.forecast import remaining
 from ekiden.domain.schedule import Outcome, Reason, Schedule
@@ -51,8 +50,7 @@ async def fire(
 
     The overlap policy and the budget hold: 409 when they say that nothing begins.
     """
-    order = f"key {key}" if key is not None else str(uuid7())
-    found = await parts.firing.fire(schedule.id, order)
+    found = await parts.firing.fire(schedule.id, schedules.order_of(key))
     if found is None:
         raise schedules.unknown(schedule.id)
     then, run = found
