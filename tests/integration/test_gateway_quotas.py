@@ -11,8 +11,10 @@ import httpx
 import pytest
 
 from ekiden.domain.ids import SessionId
+from ekiden.errors import Unreachable
 from ekiden.store.database import Database
 from ekiden.store.session_places import STARTING_SECONDS
+from ekiden.store.sessions import SessionStore
 from ekiden_gateway.views.session import BASE
 from tests.fakes.workflow import small_package
 from tests.integration.conftest import Infra
@@ -249,6 +251,27 @@ async def test_a_start_that_loses_to_its_twin_at_another_gateway_gives_its_place
     [places] = await yard.database.quick("session_places").find({"_id": await _owner(yard, answers[0])}).to_list()
     left = {entry["session"] for entry in places["starting"]}
     assert left <= {answers[0].json()["sessionId"]}
+
+
+async def test_a_start_that_failed_finds_its_own_place_when_it_is_repeated(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await yard.client(concurrentSessions=1)
+    key = {"Idempotency-Key": uuid4().hex}
+
+    async def fail(*_: object) -> bool:
+        raise Unreachable("away for a moment")
+
+    with monkeypatch.context() as away:
+        away.setattr(SessionStore, "create", fail)
+        for n in range(2):
+            assert (await client.create(n, start=True, headers=key)).status_code == 503
+    assert (await client.create(start=True)).status_code == 429, "the place is kept for the repeat"
+    again = await client.create(1, start=True, headers=key)
+    assert again.status_code == 201
+    [places] = await yard.database.quick("session_places").find({"_id": await _owner(yard, again)}).to_list()
+    assert [entry["session"] for entry in places["starting"]] == [again.json()["sessionId"]], "one for all tries"
+    assert (await client.create(start=True)).status_code == 429
 
 
 async def test_who_died_between_place_and_start_holds_it_for_a_while_only(yard: Yard) -> None:

@@ -44,7 +44,8 @@ async def admit(
         return
     if most_tasks is not None:
         await _queues_have_room(parts, plan, most_tasks)
-    if most_sessions is not None and not await parts.places.take(session, most_sessions):
+    key = known_as.key if known_as is not None and not stored else None
+    if most_sessions is not None and not await parts.places.take(session, most_sessions, key):
         REQUESTS_REFUSED.labels(reason="sessions").inc()
         raise Problem(
             TOO_MANY_SESSIONS,

@@ -101,12 +101,12 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
             return views.created(replace(session, status=begun.session.status))
     else:
         session_id = await _stored_before(parts, session.owner, known_as)
-        if start:
-            await parts.places.give_back(session)
     if start:
         stored = await parts.sessions.load(session_id)
         if stored is not None and stored.status is Status.PENDING:
             await parts.relay.say(session_id, lambda _: Start(parts.database.clock.now()), by=by)
+        if session_id != session.id:  # its twin has started, so it needs no place that was taken for them
+            await parts.places.give_back(session)
     stored = await parts.sessions.load(session_id)
     if stored is None:
         raise RuntimeError(f"{session_id} was stored and is gone")

@@ -30,16 +30,18 @@ class SessionPlaces:
         self._clock = database.clock
         self._turns = WeakValueDictionary[str, asyncio.Lock]()
 
-    async def take(self, session: Session, most: int) -> bool:
+    async def take(self, session: Session, most: int, key: str | None = None) -> bool:
         """Take a place for a session about to start; again for the same one changes nothing. False: there is none.
 
-        One at a time of a client and process: only other processes are competed with.
+        `key` is the idempotency key of the request that will create the session: each try has a session of another
+        id, and finds the place of the one before. One at a time of a client and process: only other processes are
+        competed with.
         """
         lock = self._turns.setdefault(session.owner, asyncio.Lock())
         async with lock:
-            return await self._take(session, most)
+            return await self._take(session, most, key)
 
-    async def _take(self, session: Session, most: int) -> bool:
+    async def _take(self, session: Session, most: int, key: str | None) -> bool:
         while True:
             with away():
                 found = await self._places.find_one({"_id": session.owner})
@@ -48,10 +50,11 @@ class SessionPlaces:
             held = holding | {entry["session"] for entry in starting}
             if session.id in held:
                 return True
-            if len(held) >= most:
+            others = [entry for entry in starting if key is None or entry.get("key") != key]
+            if len(held) >= most and len(others) == len(starting):
                 return False
-            mine = {"session": session.id, "version": session.version, "at": self._clock.now()}
-            if await self._save(session.owner, found, [*starting, mine]):
+            mine = {"session": session.id, "version": session.version, "at": self._clock.now(), "key": key}
+            if await self._save(session.owner, found, [*others, mine]):
                 return True
 
     async def give_back(self, session: Session) -> None:
