@@ -253,6 +253,31 @@ async def test_a_start_that_loses_to_its_twin_at_another_gateway_gives_its_place
     assert left <= {answers[0].json()["sessionId"]}
 
 
+async def test_a_schedule_that_is_fired_by_hand_needs_a_place_unless_it_takes_one_over_or_waits(yard: Yard) -> None:
+    client = await yard.client(concurrentSessions=1)
+    key = {"Idempotency-Key": uuid4().hex}
+    body = {"cron": "0 9 1 1 *", "timeZone": "UTC", "session": WISH}
+
+    async def schedule(overlap: str) -> str:
+        made = await client.ask("POST", "/api/schedules", json=body | {"name": overlap, "overlap": overlap})
+        return made.headers["location"]
+
+    first, other = await schedule("queue"), await schedule("skip")
+    fired = await client.ask("POST", f"{first}/fire", headers=key)
+    assert (fired.status_code, fired.json()["outcome"]) == (202, "fired")
+    for n in range(2):
+        refusal = await client.ask("POST", f"{other}/fire", n)
+        assert (refusal.status_code, kind(refusal)) == (429, "too-many-sessions")
+        assert (await client.ask("POST", f"{first}/fire", n, headers=key)).text == fired.text, "a repeat is answered"
+    assert (await client.ask("GET", f"{other}/runs")).json()["items"] == [], "nothing was decided"
+    assert (await client.ask("POST", f"{first}/fire")).json()["outcome"] == "queued"
+    assert (await client.ask("PATCH", first, json={"overlap": "cancel"})).status_code == 200
+    instead = await client.ask("POST", f"{first}/fire", 1)
+    assert (instead.status_code, instead.json()["outcome"]) == (202, "fired")
+    under_way = (await client.ask("GET", f"{BASE}/", params={"status": "THINKING"})).json()["items"]
+    assert [session["sessionId"] for session in under_way] == [instead.json()["sessionId"]]
+
+
 async def test_a_start_that_failed_finds_its_own_place_when_it_is_repeated(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

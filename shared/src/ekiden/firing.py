@@ -6,6 +6,7 @@ alone, by anybody: a session's id is made from its tick, and it is started under
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from ekiden.domain import scheduling as rules
 from ekiden.domain.ids import ScheduleId
 from ekiden.domain.messages import Cancel, Start
 from ekiden.domain.schedule import Outcome, Run, Schedule, Standing
+from ekiden.domain.session import Session
 from ekiden.metrics import SCHEDULE_TICKS
 from ekiden.relay import Relay
 from ekiden.store.schedule_runs import RunStore
@@ -25,6 +27,8 @@ from ekiden.store.sessions import Idempotency
 from ekiden.store.webhooks import WebhookStore
 
 log = structlog.get_logger()
+Admit = Callable[[Session], Awaitable[None]]
+"""Raises what shall keep a session from beginning: then nothing is decided."""
 SETTLED = timedelta(seconds=5)
 """What was decided less than this ago is still in the hands of whoever decided it."""
 
@@ -54,10 +58,13 @@ class Firing:
         if decided is not schedule:
             await self._save(schedule, decided)
 
-    async def fire(self, schedule_id: ScheduleId, order: str) -> tuple[Schedule, Run] | None:
+    async def fire(
+        self, schedule_id: ScheduleId, order: str, admit: Admit | None = None
+    ) -> tuple[Schedule, Run] | None:
         """Carry out a person's order, once under its name: the schedule then, and what became of the order.
 
-        None when there is no such schedule.
+        `admit` is asked before a session begins for it that takes no other's place. None when there is no such
+        schedule.
         """
         while (schedule := await self.schedules.load(schedule_id)) is not None:
             if schedule.decided:  # its sessions must stand before the next decision can count them
@@ -69,6 +76,8 @@ class Firing:
             decided, run = rules.fire(schedule, now, order, await self._standing(schedule))
             if decided is schedule:
                 return schedule, run
+            if admit is not None and run.outcome is Outcome.FIRED and not run.cancels:
+                await admit(schedule.begun(run, now))
             if (saved := await self._save(schedule, decided)) is not None:
                 return saved, run
         return None

@@ -1,7 +1,7 @@
 """Admission: whether a session may begin to run now. One that has begun is never asked again.
 
-Asked where a session gets its place: created with `start`, started, or set going again after its end. A repeat of what
-was accepted, a `dryRun`, a gate, a budget and a retry that is due pass without.
+Asked where a session gets its place: created with `start`, started, set going again after its end, or begun by hand of
+a schedule. A repeat of what was accepted, a `dryRun`, a gate, a budget and a retry that is due pass without.
 """
 
 import math

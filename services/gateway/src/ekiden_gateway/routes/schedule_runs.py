@@ -8,12 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from ekiden.domain.forecast import remaining
+from ekiden.domain.messages import Start
 from ekiden.domain.schedule import Outcome, Reason, Schedule
 from ekiden.domain.session import Session
 from ekiden.store.session_document import from_document
 from ekiden_gateway import schedules
 from ekiden_gateway.access import IdempotencyKey, UsedParts, begun
-from ekiden_gateway.documented import Responses, documented, header
+from ekiden_gateway.admission import admit
+from ekiden_gateway.documented import BEGINNING, Responses, documented, header
 from ekiden_gateway.kinds import REQUEST_RUNNING, SCHEDULE_NOT_FIRED, UNKNOWN_SCHEDULE
 from ekiden_gateway.listing import Limit, cursor_at, cursor_parameter, read_cursor
 from ekiden_gateway.models.requests import Nothing
@@ -40,7 +42,7 @@ _FIRED: Responses = {
     operation_id="fireSchedule",
     status_code=202,
     response_model=FiredAnswer,
-    responses=documented(UNKNOWN_SCHEDULE, SCHEDULE_NOT_FIRED, REQUEST_RUNNING) | _FIRED,
+    responses=documented(UNKNOWN_SCHEDULE, SCHEDULE_NOT_FIRED, REQUEST_RUNNING, *BEGINNING) | _FIRED,
     dependencies=[Depends(begun)],
 )
 async def fire(
@@ -48,9 +50,13 @@ async def fire(
 ) -> FiredAnswer:
     """Begin one session now, also of a paused schedule and with the scheduler off; under its `Idempotency-Key` once.
 
-    The overlap policy and the budget hold: 409 when they say that nothing begins.
+    The overlap policy and the budget hold: 409 when they say that nothing begins. So does the client's quota.
     """
-    found = await parts.firing.fire(schedule.id, schedules.order_of(key))
+
+    async def room(session: Session) -> None:
+        await admit(parts, session, Start(session.created_at), None, stored=False)
+
+    found = await parts.firing.fire(schedule.id, schedules.order_of(key), room)
     if found is None:
         raise schedules.unknown(schedule.id)
     then, run = found
