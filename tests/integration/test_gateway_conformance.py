@@ -28,7 +28,7 @@ from tests.integration.test_gateway_http import (
 KEY = "conformance-secret"
 GPT = "ekiden.tasks.gpt"
 PATHS = json.loads(DOCUMENTS["openapi.json"]())["paths"]
-OPERATIONS = sum(method in {"get", "post", "patch", "put", "delete"} for path in PATHS.values() for method in path)
+OPERATIONS = {said["operationId"] for path in PATHS.values() for method, said in path.items() if method != "head"}
 
 
 def _letter(body: bytes, now: datetime) -> DeadLetter:
@@ -75,4 +75,4 @@ async def test_the_gateway_does_what_its_document_says(
     record_property("calls", outcome.calls)
     assert outcome.status == 0, outcome.output
     assert outcome.server_errors == 0, outcome.tally
-    assert len(outcome.tally) == OPERATIONS, outcome.tally
+    assert set(outcome.tally) == OPERATIONS - {"getOpenApi"}, outcome.tally  # which it reads before it begins

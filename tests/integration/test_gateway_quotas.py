@@ -366,7 +366,7 @@ async def test_no_session_begins_while_too_much_is_queued_and_what_runs_goes_on(
     await database.close()
 
 
-async def test_forms_of_the_page_count_like_requests_of_the_api_and_a_repeated_one_is_let_through(yard: Yard) -> None:
+async def test_forms_of_the_page_count_like_requests_of_the_api(yard: Yard) -> None:
     client = await yard.client(ratePerMinute=1)
     async with httpx.AsyncClient(base_url=yard.gateways[0].base_url, timeout=60) as browser:
         door = fields_of(Markup.of((await browser.get("/sign-in")).text), "/sign-in")
@@ -374,7 +374,6 @@ async def test_forms_of_the_page_count_like_requests_of_the_api_and_a_repeated_o
         shown = [Markup.of((await browser.get("/start?workflow=small")).text) for _ in range(2)]
         forms = [fields_of(page, "/start") | {"input-theme": ["tea"]} for page in shown]
         answers = [await browser.post("/start", data=form) for form in (forms[0], forms[1], forms[0])]
-    assert [answer.status_code for answer in answers] == [303, 429, 303]
-    assert answers[0].headers["location"] == answers[2].headers["location"]
+    assert [answer.status_code for answer in answers] == [303, 429, 429]
     assert answers[1].headers["content-type"].startswith("text/html")
     assert int(answers[1].headers["retry-after"]) > 0
