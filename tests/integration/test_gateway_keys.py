@@ -14,6 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
 from ekiden.store.database import Database
+from ekiden_gateway import counts, event_stream, feeds
 from ekiden_gateway.app import ROUTES
 from ekiden_gateway.callers import KEPT_SECONDS
 from ekiden_gateway.keys import digest_of
@@ -119,6 +120,36 @@ async def test_a_revoked_key_is_dead_at_once_here_and_soon_elsewhere(two: Two) -
     assert revoked[0]["revokedAt"]
     limited = await two.ask("PATCH", f"{KEYS}/{made['id']}", json={"ratePerMinute": 5})
     assert (limited.status_code, limited.json()["type"]) == (404, "/problems/unknown-key")
+
+
+@pytest.mark.parametrize("at_other", [False, True], ids=["where it was revoked", "elsewhere"])
+async def test_streams_end_soon_after_their_key(two: Two, monkeypatch: pytest.MonkeyPatch, *, at_other: bool) -> None:
+    for module in (feeds, counts):
+        monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(event_stream, "ASKED_SECONDS", 0.0)
+    made, staying = await two.make(f"listener-{at_other}"), await two.make(f"another-{at_other}")
+    gateway = two.other if at_other else two.one
+
+    async def listen(key: str, path: str, heard: asyncio.Event) -> None:
+        headers = {"X-API-Key": key, "Accept": "text/event-stream"}
+        async with gateway.stream("GET", path, headers=headers) as response:
+            async for line in response.aiter_lines():
+                if line.startswith("data: "):
+                    heard.set()
+
+    listening: list[tuple[asyncio.Task[None], asyncio.Event]] = []
+    for key in (made["secret"], staying["secret"]):
+        session_id = (await two.ask("POST", f"{BASE}/create", key, json=WISH)).json()["sessionId"]
+        for path in (f"{BASE}/{session_id}/events", f"{BASE}/counts"):
+            heard = asyncio.Event()
+            listening.append((asyncio.create_task(listen(key, path, heard)), heard))
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(heard.wait() for _, heard in listening))
+        assert (await two.ask("DELETE", f"{KEYS}/{made['id']}")).status_code == 204
+        await asyncio.gather(*(task for task, _ in listening[:2]))
+    assert not any(task.done() for task, _ in listening[2:])
+    for task, _ in listening[2:]:
+        task.cancel()
 
 
 def test_a_gateway_believes_a_key_for_seconds_only() -> None:

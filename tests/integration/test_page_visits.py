@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from ekiden.errors import Unreachable
 from ekiden.store.database import Database
 from ekiden.store.secrets import SecretStore
+from ekiden_gateway import counts, event_stream
 from ekiden_gateway.app import Server
 from ekiden_gateway.keys import Keyring
 from ekiden_gateway.views.session import BASE
@@ -105,6 +107,37 @@ async def test_signing_in_begins_another_visit_and_signing_out_ends_it(browser: 
     answer = await browser.client.post("/sign-out", data={"csrf": inside})
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
     assert (await browser.client.get("/")).status_code == 303
+
+
+async def test_whoever_has_a_copy_of_the_cookie_is_out_with_its_owner(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signing in anew ends the visit as signing out does; its streams end, too."""
+    monkeypatch.setattr(counts, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(event_stream, "ASKED_SECONDS", 0.0)
+    base_url = browser.client.base_url
+    for leave in ("/sign-out", "/sign-in"):
+        await browser.sign_in(ANN)
+        async with httpx.AsyncClient(base_url=base_url, cookies=dict(browser.client.cookies), timeout=30) as thief:
+            async with thief.stream("GET", "/sessions/counts", headers={"Accept": "text/event-stream"}) as listening:
+                lines = listening.aiter_lines()
+                assert (await anext(lines)).startswith("retry: ")
+                await browser.client.post(leave, data={"csrf": await browser.token("/"), "secret": ANN})
+                async with asyncio.timeout(20):
+                    assert [line async for line in lines][-1:] == [""]
+            assert (await thief.get("/")).headers["location"] == "/sign-in?to=%2F"
+
+
+async def test_who_cannot_be_signed_out_is_told_so(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(visit: str) -> None:
+        raise Unreachable(visit)
+
+    await browser.sign_in(ANN)
+    token = await browser.token("/")
+    with monkeypatch.context() as patch:
+        patch.setattr(browser.server.parts.ended_visits, "add", away)
+        assert (await browser.client.post("/sign-out", data={"csrf": token})).status_code == 503
+    assert (await browser.client.get("/")).status_code == 200
 
 
 async def test_a_visit_ends_with_its_key(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

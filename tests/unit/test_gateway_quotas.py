@@ -115,6 +115,26 @@ def test_what_begins_a_session_says_that_there_may_be_no_room() -> None:
     assert saying == {"createSession", "startSession", "recoverSession", "fireSchedule"}
 
 
+async def test_whoever_listens_is_let_go_on_by_a_key_of_the_same_client_that_may_read() -> None:
+    found, database = callers(Keyring.read(f"a:{SECRET}:read,write"))
+    listening = await found.who(SECRET)
+    assert listening is not None
+    for ring, goes_on in (
+        (f"a:{SECRET}:read", True),
+        (f"a:{SECRET}:write", False),
+        (f"b:{SECRET}", False),
+        (f"a:{SECRET}-next", None),  # only the database could know it
+    ):
+        later, nowhere = callers(Keyring.read(ring))
+        if goes_on is None:
+            with pytest.raises(Unreachable):
+                await later.may_still_read(listening)
+        else:
+            assert await later.may_still_read(listening) is goes_on, ring
+        await nowhere.close()
+    await database.close()
+
+
 # ── a database that is away ──────────────────────────────────────────────────────────────────────────────
 
 

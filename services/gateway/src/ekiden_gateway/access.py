@@ -1,6 +1,7 @@
 """Who asks, and for which session: the dependencies that every route shares."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request, Security
@@ -11,6 +12,7 @@ from ekiden.domain.session import Session
 from ekiden.store.sessions import Standing
 from ekiden_gateway import rates
 from ekiden_gateway.callers import Caller
+from ekiden_gateway.event_stream import MayGoOn
 from ekiden_gateway.keys import Scope
 from ekiden_gateway.kinds import FORBIDDEN, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_SESSION
 from ekiden_gateway.parts import Parts
@@ -56,6 +58,14 @@ def owner(caller: Asking) -> str:
 
 
 Owner = Annotated[str, Depends(owner)]
+
+
+def listening(caller: Asking, parts: UsedParts) -> MayGoOn:
+    """What a stream asks from time to time: whether its caller's key still opens it."""
+    return partial(parts.callers.may_still_read, caller)
+
+
+Listening = Annotated[MayGoOn, Depends(listening)]
 
 
 def operator(caller: Asking) -> Caller:

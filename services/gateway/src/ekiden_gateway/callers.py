@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ekiden.clock import Clock
@@ -17,11 +17,15 @@ KEPT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the client, which owns what it makes, and the key it has shown, with what that may do."""
+    """Who asks: the client, which owns what it makes, and the key it has shown, with what that may do.
+
+    `digest` is that of the secret it came with, by which the key is found again.
+    """
 
     client: str
     key: str
     scopes: frozenset[Scope]
+    digest: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,6 @@ class Limits:
 
     per_minute: int | None = None
     sessions: int | None = None
-
-
-_EVERYBODY = Caller(EVERYBODY, EVERYBODY, frozenset(Scope))
 
 
 class Callers:
@@ -69,11 +70,16 @@ class Callers:
     async def known(self, digest: bytes, *, stored: bool = True) -> Caller | None:
         """The same by a secret's digest; the database is asked only when the key may be `stored` there."""
         if await self.is_open():
-            return _EVERYBODY
+            return Caller(EVERYBODY, EVERYBODY, frozenset(Scope), digest)
         if (key := self._keyring.of_digest(digest)) is not None:
-            return Caller(key.client, key.client, key.scopes)
+            return Caller(key.client, key.client, key.scopes, digest)
         found = await self._found.get(digest) if stored else None
-        return Caller(found.client, found.id, frozenset(map(Scope, found.scopes))) if found else None
+        return Caller(found.client, found.id, frozenset(map(Scope, found.scopes)), digest) if found else None
+
+    async def may_still_read(self, caller: Caller) -> bool:
+        """Whether somebody who was let in a while ago would be let in to read now."""
+        now = await self.known(caller.digest)
+        return now is not None and now.client == caller.client and Scope.READ in now.scopes
 
     async def limits(self, client: str) -> Limits:
         """What its newest key says, else the gateway's own."""

@@ -31,6 +31,7 @@ from ekiden.store.secrets import SecretStore
 from ekiden.store.session_places import SessionPlaces
 from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
+from ekiden.store.visits import EndedVisits
 from ekiden.store.webhooks import WebhookStore
 from ekiden.store.workflows import WorkflowStore
 from ekiden_gateway.callers import Callers, Limits
@@ -75,6 +76,7 @@ class Parts:
     deliveries: DeliveryStore
     workflows: WorkflowStore
     secrets: SecretStore
+    ended_visits: EndedVisits
     relay: Relay
     firing: Firing
     gate_links: GateLinks
@@ -130,6 +132,7 @@ class Parts:
             deliveries=DeliveryStore(database),
             workflows=workflows,
             secrets=secrets,
+            ended_visits=EndedVisits(database),
             relay=relay,
             firing=Firing(schedules, runs, webhooks, relay, database.clock),
             gate_links=GateLinks(secrets),

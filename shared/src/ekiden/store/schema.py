@@ -16,6 +16,8 @@ FULL_AGAIN_SECONDS = 120
 STARTED_SECONDS = 3600
 """Whoever was about to start has long started."""
 RUNS_KEPT_SECONDS = 90 * 86_400
+VISIT_SECONDS = 7 * 86_400
+"""A visit to the page lasts so long at most; one that was ended has then ended by itself."""
 
 INDEXES: dict[str, list[IndexModel]] = {
     "sessions": [
@@ -139,6 +141,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "request_rates": [IndexModel([("at", ASCENDING)], name="forget_full", expireAfterSeconds=FULL_AGAIN_SECONDS)],
     "session_places": [IndexModel([("at", ASCENDING)], name="forget_started", expireAfterSeconds=STARTED_SECONDS)],
+    "ended_visits": [IndexModel([("at", ASCENDING)], name="forget_ended", expireAfterSeconds=VISIT_SECONDS)],
     "webhooks": [
         IndexModel([("owner", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="list"),
         IndexModel([("owner", ASCENDING)], name="hears_of_all", partialFilterExpression={"sessionOnly": False}),

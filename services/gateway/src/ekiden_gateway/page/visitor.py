@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from ekiden_gateway.access import UsedParts
+from ekiden_gateway.callers import Caller
+from ekiden_gateway.event_stream import MayGoOn
 from ekiden_gateway.keys import Scope
 from ekiden_gateway.kinds import FORBIDDEN
 from ekiden_gateway.page import visits
@@ -39,6 +41,11 @@ class Visitor:
     is_open: bool
 
     @property
+    def caller(self) -> Caller:
+        """The visitor as the API knows him."""
+        return Caller(self.owner, self.owner, self.scopes, bytes.fromhex(self.visit.digest))
+
+    @property
     def may_write(self) -> bool:
         return Scope.WRITE in self.scopes
 
@@ -69,6 +76,18 @@ def visitor(passer_by: PasserBy) -> Visitor:
 
 
 Known = Annotated[Visitor, Depends(visitor)]
+
+
+def listening(visitor: Known, parts: UsedParts) -> MayGoOn:
+    """What a stream asks from time to time: whether the visit goes on, and its key still opens it."""
+
+    async def may_go_on() -> bool:
+        return not await visits.has_ended(parts, visitor.visit) and await parts.callers.may_still_read(visitor.caller)
+
+    return may_go_on
+
+
+Listening = Annotated[MayGoOn, Depends(listening)]
 
 
 def operator(visitor: Known) -> Visitor:

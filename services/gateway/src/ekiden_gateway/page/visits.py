@@ -1,7 +1,7 @@
 """Who looks at the page: a signed cookie that names the visit, and where keys are asked for the one it came in with.
 
 The API never takes the cookie. It holds no secret: only the digest by which a key is known, so that a visit ends with
-its key.
+its key. Signing out is stored: from then on the cookie opens nothing, also where somebody has kept a copy of it.
 """
 
 import hashlib
@@ -15,11 +15,12 @@ from fastapi import Request
 from itsdangerous import BadSignature, Signer, URLSafeSerializer
 from starlette.responses import Response
 
+from ekiden.store.schema import VISIT_SECONDS
 from ekiden_gateway.keys import digest_of
 from ekiden_gateway.parts import Parts
 
 SECRET = "page"  # noqa: S105 - the name of one, not one
-LONGEST_VISIT = timedelta(days=7)
+LONGEST_VISIT = timedelta(seconds=VISIT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def new(parts: Parts, secret: str = "") -> Visit:
 
 
 async def read(request: Request, parts: Parts) -> Visit | None:
-    """The visit that the request's cookie names, if we signed it and it is not too old. Raises Unreachable."""
+    """The visit that the request's cookie names, if we signed it and it has not ended. Raises Unreachable."""
     given = request.cookies.get(cookie_name(request), "")
     if not given or len(given) > 1000:
         return None
@@ -48,7 +49,18 @@ async def read(request: Request, parts: Parts) -> Visit | None:
     except (BadSignature, TypeError):
         return None
     age = parts.database.clock.now().timestamp() - visit.since
-    return visit if age < LONGEST_VISIT.total_seconds() else None
+    return visit if age < LONGEST_VISIT.total_seconds() and not await has_ended(parts, visit) else None
+
+
+async def end(parts: Parts, visit: Visit) -> None:
+    """Let nobody go on with a visit. Raises Unreachable."""
+    if visit.digest:
+        await parts.ended_visits.add(visit.nonce)
+
+
+async def has_ended(parts: Parts, visit: Visit) -> bool:
+    """Whether it was ended; one that shows no key has nothing to end. Raises Unreachable."""
+    return bool(visit.digest) and await parts.ended_visits.has(visit.nonce)
 
 
 async def keep(request: Request, response: Response, parts: Parts, visit: Visit) -> None:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from ekiden_gateway.access import Owner, UsedParts, begun
+from ekiden_gateway.access import Listening, Owner, UsedParts, begun
 from ekiden_gateway.documented import documented
 from ekiden_gateway.event_stream import EventStream, is_asked_for, streamed
 from ekiden_gateway.models.sessions import SessionCounts
@@ -21,7 +21,7 @@ _EXAMPLE = 'event: counts\ndata: {"total": 12, "pending": 0, "thinking": 3, "com
     responses=documented() | streamed("The counts; live when `Accept` asks for text/event-stream", _EXAMPLE),
     dependencies=[Depends(begun)],
 )
-async def counts(request: Request, parts: UsedParts, owner: Owner) -> Response | SessionCounts:
+async def counts(request: Request, parts: UsedParts, owner: Owner, may_go_on: Listening) -> Response | SessionCounts:
     """Count your sessions by status; with `Accept: text/event-stream` go on live.
 
     Each event is the present, sent at once and then whenever one of your sessions has moved, at most once a second.
@@ -29,5 +29,5 @@ async def counts(request: Request, parts: UsedParts, owner: Owner) -> Response |
     """
     present = await parts.counts.of(owner)
     if is_asked_for(request):
-        return EventStream(parts.counts.follow(owner, present))
+        return EventStream(parts.counts.follow(owner, present), may_go_on)
     return views.counts(present)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ekiden.domain.ids import SessionId
 from ekiden.domain.session import OVER
-from ekiden_gateway.access import SessionPath, Stands, UsedParts
+from ekiden_gateway.access import Listening, SessionPath, Stands, UsedParts
 from ekiden_gateway.documented import Responses, documented
 from ekiden_gateway.event_stream import EventStream, is_asked_for, streamed
 from ekiden_gateway.kinds import UNKNOWN_SESSION
@@ -38,6 +38,7 @@ async def events(
     session_id: SessionPath,
     session: Stands,
     parts: UsedParts,
+    may_go_on: Listening,
     after: Annotated[int, Query(ge=-1, le=10**9, description="Only what follows this id")] = -1,
     last_event_id: Annotated[LastEventId | None, Header(description="Resumes a stream after it")] = None,
 ) -> Response | EventList:
@@ -57,4 +58,4 @@ async def events(
         seen = -1
     if seen == session.version and session.status in OVER:
         return Response(status_code=204)
-    return EventStream(parts.feeds.follow(SessionId(session_id), seen, session.version))
+    return EventStream(parts.feeds.follow(SessionId(session_id), seen, session.version), may_go_on)

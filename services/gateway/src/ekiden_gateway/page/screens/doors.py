@@ -27,18 +27,21 @@ async def door(visitor: PasserBy, to: str = "/") -> Response:
 
 @router.post("/sign-in")
 async def come_in(request: Request, parts: UsedParts, visitor: PasserBy, form: AnybodysForm) -> Response:
-    """A visit of its own begins: what was known of the one before is worth nothing afterwards."""
+    """A visit of its own begins, and the one before ends."""
     to = our_path(form.text("to"))
     secret = form.text("secret")
     if await parts.callers.who(secret) is None:
         return page(visitor, "sign_in.html.j2", UNAUTHENTICATED.status, to=to, refused=True)
+    await visits.end(parts, visitor.visit)
     response = go_to(to)
     await visits.keep(request, response, parts, visits.new(parts, secret))
     return response
 
 
 @router.post("/sign-out")
-async def go_out(request: Request, parts: UsedParts, form: AnybodysForm) -> Response:
+async def go_out(request: Request, parts: UsedParts, visitor: PasserBy, form: AnybodysForm) -> Response:
+    """The visit ends for whoever has its cookie; where that cannot be written it is a 503, and nobody is out."""
+    await visits.end(parts, visitor.visit)
     response = go_to("/sign-in")
     await visits.keep(request, response, parts, visits.new(parts))
     return response

@@ -6,7 +6,6 @@ from fastapi import Query, Response
 from pydantic import ValidationError
 
 from ekiden_gateway.access import UsedParts, begun
-from ekiden_gateway.callers import Caller
 from ekiden_gateway.keys import Scope
 from ekiden_gateway.kinds import INVALID
 from ekiden_gateway.models.keys import LimitKey, MadeKey, MakeKey
@@ -41,7 +40,7 @@ async def make(parts: UsedParts, visitor: Operator, form: OperatorsForm) -> Resp
             {"client": form.text("client"), "scopes": form.texts("scopes")} | _limits(form, blank=False)
         )
         async with parts.turns.of((visitor.owner, "/keys", form.key)):
-            made = await routes.create(asked, parts, _caller(visitor), Response(), form.key)
+            made = await routes.create(asked, parts, visitor.caller, Response(), form.key)
     except (ValidationError, Problem) as error:
         wrong = {_LIMITS.get(name, name).split(".")[0]: said for name, said in mistaken(error).items()}
         return await _list(parts, visitor, Filled(form.fields, wrong), code=INVALID.status)
@@ -52,14 +51,14 @@ async def make(parts: UsedParts, visitor: Operator, form: OperatorsForm) -> Resp
 async def limit(parts: UsedParts, visitor: Operator, form: OperatorsForm, key_id: routes.KeyPath) -> Response:
     begun(parts)
     asked = checked(LimitKey, _limits(form, blank=True))
-    await routes.limit_key(parts, _caller(visitor), key_id, asked, Response(), form.text("seen") or None)
+    await routes.limit_key(parts, visitor.caller, key_id, asked, Response(), form.text("seen") or None)
     return go_to("/keys")
 
 
 @router.post("/keys/{keyId}/revoke")
 async def revoke(parts: UsedParts, visitor: Operator, form: OperatorsForm, key_id: routes.KeyPath) -> Response:
     begun(parts)
-    await routes.revoke(parts, _caller(visitor), key_id)
+    await routes.revoke(parts, visitor.caller, key_id)
     return go_to("/keys")
 
 
@@ -86,10 +85,6 @@ async def _list(
         scopes=list(Scope),
         key=new_key(),
     )
-
-
-def _caller(visitor: Visitor) -> Caller:
-    return Caller(visitor.owner, visitor.owner, visitor.scopes)
 
 
 def _limits(form: Form, *, blank: bool) -> dict[str, object]:

@@ -25,7 +25,7 @@ from ekiden_gateway.page.offers import offers
 from ekiden_gateway.page.rendering import page
 from ekiden_gateway.page.routing import router, streamed
 from ekiden_gateway.page.screens.sessions import title_of
-from ekiden_gateway.page.visitor import Known, Visitor
+from ekiden_gateway.page.visitor import Known, Listening, Visitor
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.routes import events, tasks
 from ekiden_gateway.views import drafts as draft_views
@@ -74,11 +74,12 @@ async def live(
     session_id: SessionPath,
     session: ShownStanding,
     parts: UsedParts,
+    may_go_on: Listening,
     after: Annotated[int, Query(ge=-1, le=10**9)] = -1,
     last_event_id: Annotated[events.LastEventId | None, Header()] = None,
 ) -> Response:
     """The stream of the API, for a browser that has signed in."""
-    return streamed(await events.events(request, session_id, session, parts, after, last_event_id))
+    return streamed(await events.events(request, session_id, session, parts, may_go_on, after, last_event_id))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ekiden_gateway.models.sessions import SessionSummary
 from ekiden_gateway.page.languages import Words, in_language
 from ekiden_gateway.page.rendering import page
 from ekiden_gateway.page.routing import router, streamed
-from ekiden_gateway.page.visitor import Known
+from ekiden_gateway.page.visitor import Known, Listening
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import invalid
 from ekiden_gateway.routes import counts as counting
@@ -116,10 +116,10 @@ async def sessions(
 
 
 @router.get("/sessions/counts")
-async def live_counts(request: Request, parts: UsedParts, visitor: Known) -> Response:
+async def live_counts(request: Request, parts: UsedParts, visitor: Known, may_go_on: Listening) -> Response:
     """The stream of the API, for a browser that has signed in: it tells the list when to look again."""
     begun(parts)
-    return streamed(await counting.counts(request, parts, visitor.owner))
+    return streamed(await counting.counts(request, parts, visitor.owner, may_go_on))
 
 
 def row(item: SessionSummary, parts: Parts, words: Words) -> Row:
