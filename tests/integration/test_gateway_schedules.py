@@ -12,6 +12,7 @@ import pytest
 from ekiden.domain.ids import ScheduleId
 from ekiden.store.database import Database
 from ekiden.store.schedules import ScheduleStore
+from ekiden_gateway import schedules
 from ekiden_gateway.schedules import follow
 from ekiden_gateway.views.session import BASE as SESSIONS
 from ekiden_orchestrator.scheduler import Scheduler
@@ -149,6 +150,15 @@ async def test_a_request_repeated_under_its_key_makes_one_schedule(site: Site) -
     made = await asyncio.gather(*(site.create(key="once") for _ in range(5)))
     assert len({one["scheduleId"] for one in made}) == 1
     assert (await site.create(key="once", name="coffee", expect=422))["type"] == "/problems/idempotency-key-reused"
+
+
+async def test_an_owner_has_no_more_than_so_many_and_a_repeat_is_no_more(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await site.create(key="the last")
+    monkeypatch.setattr(schedules, "MOST_SCHEDULES", 1)
+    assert (await site.create(expect=409))["type"] == "/problems/too-many-schedules"
+    assert (await site.create(key="the last"))["scheduleId"] == made["scheduleId"]
 
 
 async def test_a_tick_begins_a_session_that_tells_which_schedule_began_it(site: Site) -> None:

@@ -154,6 +154,7 @@ def test_the_types_of_problems_are_stable() -> None:
         "session-too-large",
         "stale-form",
         "too-many-requests",
+        "too-many-schedules",
         "too-many-sessions",
         "too-many-webhooks",
         "two-keys",

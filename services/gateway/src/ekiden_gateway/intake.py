@@ -6,22 +6,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from ekiden.domain.ids import Micros, Position, SessionId
+from ekiden.domain.ids import Micros, Position
 from ekiden.domain.messages import Start
 from ekiden.domain.progress import Verdict
 from ekiden.domain.session import GateDefault, GateTimeout, Money, Session, Status, Wishes
 from ekiden.store.sessions import Actor, ActorKind, Idempotency
 from ekiden.workflow.definition import Input
 from ekiden.workflow.package import Workflow
-from ekiden_gateway import receivers
+from ekiden_gateway import once, receivers
 from ekiden_gateway.admission import admit
 from ekiden_gateway.catalogue import DEFAULT
-from ekiden_gateway.kinds import KEY_REUSED
 from ekiden_gateway.models.requests import CreateSession
 from ekiden_gateway.models.sessions import CreatedSession
 from ekiden_gateway.models.wire import micros
 from ekiden_gateway.parts import Parts
-from ekiden_gateway.problems import Problem, invalid
+from ekiden_gateway.problems import invalid
 from ekiden_gateway.views import session as views
 
 _INPUTS = ("theme", "expertise", "style", "platform")
@@ -100,7 +99,10 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
         if begun is not None and begun.verdict is Verdict.MOVED:
             return views.created(replace(session, status=begun.session.status))
     else:
-        session_id = await _stored_before(parts, session.owner, known_as)
+        before = await once.created_before(parts.sessions, session.owner, known_as)
+        if before is None:
+            raise RuntimeError("a new session's id was taken")
+        session_id = before
     if start:
         stored = await parts.sessions.load(session_id)
         if stored is not None and stored.status is Status.PENDING:
@@ -111,16 +113,6 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
     if stored is None:
         raise RuntimeError(f"{session_id} was stored and is gone")
     return views.created(await _at_first(parts, stored, start=start))
-
-
-async def _stored_before(parts: Parts, owner: str, known_as: Idempotency | None) -> SessionId:
-    found = await parts.sessions.created_under(owner, known_as.key) if known_as else None
-    if known_as is None or found is None:
-        raise RuntimeError("a new session's id was taken")
-    session_id, before = found
-    if before.fingerprint != known_as.fingerprint:
-        raise Problem(KEY_REUSED, f"This Idempotency-Key created {session_id} from another request.")
-    return session_id
 
 
 async def _at_first(parts: Parts, session: Session, *, start: bool) -> Session:

@@ -227,6 +227,13 @@ TOO_MANY_WEBHOOKS = Kind(
     "One owner can have a hundred, because each makes a delivery of everything that happens. Nothing was stored.",
     "Delete one that is not needed any more. Those that sessions name are not counted.",
 )
+TOO_MANY_SCHEDULES = Kind(
+    "too-many-schedules",
+    409,
+    "There are too many schedules",
+    "One owner can have a hundred, those that are paused included. Nothing was stored.",
+    "Delete one that is not needed any more: its sessions stay.",
+)
 SESSION_TOO_LARGE = Kind(
     "session-too-large",
     409,

@@ -9,8 +9,9 @@ from ekiden.store.sessions import Idempotency
 from ekiden.webhooks.endpoint import MOST_WEBHOOKS, Secret, Webhook
 from ekiden.webhooks.guard import Forbidden, check
 from ekiden.webhooks.signature import new_secret
+from ekiden_gateway import once
 from ekiden_gateway.conditional import etag, must_match
-from ekiden_gateway.kinds import KEY_REUSED, TOO_MANY_WEBHOOKS, UNKNOWN_WEBHOOK, WEBHOOK_OF_SESSIONS
+from ekiden_gateway.kinds import TOO_MANY_WEBHOOKS, UNKNOWN_WEBHOOK, WEBHOOK_OF_SESSIONS
 from ekiden_gateway.models.requests import CreateWebhook, EditWebhook
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import Problem, invalid
@@ -27,10 +28,6 @@ def taken(parts: Parts, field: str, url: str) -> str:
 async def make(parts: Parts, owner: str, asked: CreateWebhook, known_as: Idempotency | None) -> Webhook:
     """Store a webhook, or find the one that the same request stored before. Raises Problem."""
     host = _host(parts, "url", asked.url)
-    if known_as is not None and (found := await _made_before(parts, owner, known_as)):
-        return found
-    if await parts.webhooks.count(owner) >= MOST_WEBHOOKS:
-        raise Problem(TOO_MANY_WEBHOOKS)
     now = parts.database.clock.now()
     webhook = Webhook(
         id=f"whk_{uuid7().hex}",
@@ -42,12 +39,7 @@ async def make(parts: Parts, owner: str, asked: CreateWebhook, known_as: Idempot
         secrets=(Secret(new_secret()),),
         events=frozenset(asked.events) if asked.events is not None else None,
     )
-    if await parts.webhooks.create(webhook, known_as):
-        return webhook
-    found = await _made_before(parts, owner, known_as) if known_as else None
-    if found is None:
-        raise RuntimeError("a new webhook's id was taken")
-    return found
+    return await once.create(parts.webhooks, webhook, known_as, most=MOST_WEBHOOKS, full=TOO_MANY_WEBHOOKS)
 
 
 async def change(parts: Parts, webhook: Webhook, asked: EditWebhook, seen: str | None) -> Webhook:
@@ -91,16 +83,6 @@ def _changed(parts: Parts, webhook: Webhook, asked: EditWebhook) -> Webhook:
             enabled = replace(webhook, disabled_at=None, disabled_because="")
             return replace(enabled, failing_since=None, hears_since=now)
         return replace(webhook, disabled_at=now, disabled_because=BY_ITS_OWNER)
-    return webhook
-
-
-async def _made_before(parts: Parts, owner: str, known_as: Idempotency) -> Webhook | None:
-    found = await parts.webhooks.created_under(owner, known_as.key)
-    if found is None:
-        return None
-    webhook, before = found
-    if before.fingerprint != known_as.fingerprint:
-        raise Problem(KEY_REUSED, f"This Idempotency-Key created {webhook.id} from another request.")
     return webhook
 
 

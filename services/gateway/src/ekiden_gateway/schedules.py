@@ -24,6 +24,8 @@ from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import Problem, invalid
 
 log = structlog.get_logger()
+MOST_SCHEDULES = 100
+"""Of one owner: each is looked at by every orchestrator, and begins sessions that nobody has asked for one by one."""
 Change = Callable[[Schedule], Schedule]
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pymongo import DESCENDING, ReturnDocument
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from ekiden.store import created, lists
 from ekiden.store.database import Database, Document, away
 from ekiden.store.sessions import Idempotency
 
@@ -40,15 +41,13 @@ class ApiKeyStore:
         self._keys = database.journaled("api_keys")
         self._quick = database.quick("api_keys")
 
-    async def create(self, key: ApiKey, digest: bytes, most: int, idempotency: Idempotency | None = None) -> bool:
+    async def create(self, key: ApiKey, digest: bytes, most: int, known_as: Idempotency | None = None) -> bool:
         """Store a key if the client has fewer than `most` active ones, whoever else makes one at the same time.
 
         Each takes one of two numbered places, and a unique index gives a place to one. False when all are taken, and
         when the same idempotency key of the same maker is there already.
         """
-        document = _document(key, digest)
-        if idempotency is not None:
-            document["idempotency"] = {"key": idempotency.key, "fingerprint": idempotency.fingerprint}
+        document = _document(key, digest) | created.noted(known_as)
         for slot in range(1, most + 1):
             try:
                 with away():
@@ -60,10 +59,8 @@ class ApiKeyStore:
 
     async def created_under(self, maker: str, key: str) -> tuple[ApiKey, Idempotency] | None:
         """The key that a maker's request of this idempotency key made, revoked or not."""
-        query = {"createdBy": maker, "idempotency.key": {"$eq": key, "$gt": ""}}  # as the partial index has it
-        with away():
-            found = await self._keys.find_one(query)
-        return (_key(found), Idempotency(**found["idempotency"])) if found else None
+        found = await created.created_under(self._keys, {"createdBy": maker}, key)
+        return (_key(found[0]), found[1]) if found else None
 
     async def by_digest(self, digest: bytes) -> ApiKey | None:
         """The active key of a secret."""
@@ -93,16 +90,11 @@ class ApiKeyStore:
             return await self._keys.find_one({}, {"_id": 1}) is not None
 
     async def page(
-        self, filters: Mapping[str, object], after: tuple[datetime, str] | None, limit: int, *, revoked: bool
+        self, filters: Mapping[str, object], behind: lists.Place | None, limit: int, *, revoked: bool
     ) -> list[ApiKey]:
         """The newest first; with `revoked` also those that open nothing any more."""
-        wanted: list[Mapping[str, object]] = [filters] if revoked else [filters, _ACTIVE]
-        if after is not None:
-            moment, last = after
-            wanted.append({"$or": [{"createdAt": {"$lt": moment}}, {"createdAt": moment, "_id": {"$lt": last}}]})
-        with away():
-            found = self._keys.find({"$and": wanted}).sort([("createdAt", DESCENDING), ("_id", DESCENDING)])
-            return [_key(row) async for row in found.limit(limit)]
+        wanted = filters if revoked else {**filters, **_ACTIVE}
+        return [_key(row) for row in await lists.page(self._keys, wanted, behind, limit)]
 
     async def limit(self, key: ApiKey, changes: Mapping[str, int | None]) -> ApiKey | None:
         """Change limits, by their stored names. None when the key was changed or revoked since it was read."""

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pymongo import DESCENDING, ReturnDocument
+from pymongo import ReturnDocument
 
 from ekiden.clock import Clock
 from ekiden.messages.dead_letter import DeadLetter
+from ekiden.store import lists
 from ekiden.store.database import Database, Document, away
 
 REPLAYING_MS = 30_000
@@ -39,16 +40,11 @@ class DeadLetterStore:
         return written.upserted_id is not None
 
     async def page(
-        self, filters: Mapping[str, object], after: tuple[datetime, str] | None, limit: int, *, replayed: bool = False
+        self, filters: Mapping[str, object], behind: lists.Place | None, limit: int, *, replayed: bool = False
     ) -> list[Document]:
         """Letters without their bodies, the latest death first; with `replayed` also those sent again."""
-        wanted: list[Mapping[str, object]] = [filters] if replayed else [filters, _OPEN]
-        if after is not None:
-            moment, last = after
-            wanted.append({"$or": [{"diedAt": {"$lt": moment}}, {"diedAt": moment, "_id": {"$lt": last}}]})
-        newest_first = [("diedAt", DESCENDING), ("_id", DESCENDING)]
-        with away():
-            return await self._letters.find({"$and": wanted}, {"body": 0}).sort(newest_first).limit(limit).to_list()
+        wanted = filters if replayed else {**filters, **_OPEN}
+        return await lists.page(self._letters, wanted, behind, limit, by="diedAt", hidden=("body",))
 
     async def one(self, letter_id: str) -> Document | None:
         with away():

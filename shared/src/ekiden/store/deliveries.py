@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pymongo import DESCENDING, ReturnDocument
+from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 
 from ekiden.clock import Clock
+from ekiden.store import lists
 from ekiden.store.database import Database, Document, away
 from ekiden.store.schema import BEGINNING_OF_TIME
 from ekiden.webhooks.endpoint import Webhook
@@ -134,20 +135,14 @@ class DeliveryStore:
         self,
         webhook_id: str,
         statuses: Sequence[DeliveryStatus],
-        before: tuple[datetime, str] | None,
+        behind: lists.Place | None,
         limit: int,
     ) -> list[Document]:
-        """Newest first, from behind the one created at `before`; without bodies and attempts."""
+        """Newest first, without bodies and attempts."""
         query: Document = {"webhook": webhook_id}
         if statuses:
             query["status"] = {"$in": [status.value for status in statuses]}
-        if before:
-            moment, last = before
-            query["$or"] = [{"createdAt": {"$lt": moment}}, {"createdAt": moment, "_id": {"$lt": last}}]
-        newest_first = [("createdAt", DESCENDING), ("_id", DESCENDING)]
-        with away():
-            cursor = self._deliveries.find(query, {"body": 0, "attempts": 0}).sort(newest_first).limit(limit)
-            return await cursor.to_list()
+        return await lists.page(self._deliveries, query, behind, limit, hidden=("body", "attempts"))
 
     async def one(self, webhook_id: str, delivery_id: str) -> Document | None:
         with away():

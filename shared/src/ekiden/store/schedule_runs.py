@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from ekiden.domain.ids import NOTHING, Micros, RunId, ScheduleId, SessionId
 from ekiden.domain.schedule import Outcome, Run, Schedule
 from ekiden.domain.session import ENDED, Status
+from ekiden.store import lists
 from ekiden.store.database import Database, Document, away
 from ekiden.store.schedule_document import read_run, run_to_document
 
@@ -62,14 +63,9 @@ class RunStore:
             found = await self._runs.find_one({"_id": run_id})
         return read_run(found) if found else None
 
-    async def page(self, schedule_id: ScheduleId, before: tuple[datetime, str] | None, limit: int) -> list[Document]:
-        """The latest first, from behind the run of the tick `before`."""
-        query: Document = {"scheduleId": schedule_id}
-        if before:
-            moment, run_id = before
-            query["$or"] = [{"at": {"$lt": moment}}, {"at": moment, "_id": {"$lt": run_id}}]
-        with away():
-            return await self._runs.find(query).sort([("at", -1), ("_id", -1)]).limit(limit).to_list()
+    async def page(self, schedule_id: ScheduleId, behind: lists.Place | None, limit: int) -> list[Document]:
+        """The latest tick first."""
+        return await lists.page(self._runs, {"scheduleId": schedule_id}, behind, limit, by="at")
 
     async def running(self, schedule_id: ScheduleId) -> tuple[SessionId, ...]:
         """The sessions of a schedule that are not over; those that wait for somebody are among them."""

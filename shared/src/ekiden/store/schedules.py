@@ -1,6 +1,6 @@
 """The schedules: written by compare-and-set on their version, so that each tick is decided on once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from pymongo.errors import DuplicateKeyError
 
 from ekiden.domain.ids import ScheduleId
 from ekiden.domain.schedule import Schedule
+from ekiden.store import created, lists
 from ekiden.store.database import Database, Document, away
 from ekiden.store.schedule_document import from_document, to_document
 from ekiden.store.schema import BEGINNING_OF_TIME
@@ -28,24 +29,24 @@ class ScheduleStore:
         self._runs = database.journaled("schedule_runs")
         self._beats = database.quick("schedulers")
 
-    async def create(self, schedule: Schedule, idempotency: Idempotency | None = None) -> bool:
+    async def create(self, schedule: Schedule, known_as: Idempotency | None = None) -> bool:
         """Store a new schedule. False when that owner's idempotency key has created one already."""
-        document = to_document(schedule)
-        if idempotency is not None:
-            document["idempotency"] = {"key": idempotency.key, "fingerprint": idempotency.fingerprint}
         try:
             with away():
-                await self._schedules.insert_one(document)
+                await self._schedules.insert_one(to_document(schedule) | created.noted(known_as))
         except DuplicateKeyError:
             return False
         return True
 
     async def created_under(self, owner: str, key: str) -> tuple[Schedule, Idempotency] | None:
         """The schedule that an owner's request of this idempotency key created."""
-        query = {"owner": owner, "idempotency.key": {"$eq": key, "$type": "string"}}  # as the partial index has it
+        found = await created.created_under(self._schedules, {"owner": owner}, key)
+        return (from_document(found[0]), found[1]) if found else None
+
+    async def count(self, owner: str) -> int:
+        """How many an owner has, those that are paused included."""
         with away():
-            found = await self._schedules.find_one(query)
-        return (from_document(found), Idempotency(**found["idempotency"])) if found else None
+            return await self._schedules.count_documents({"owner": owner})
 
     async def load(self, schedule_id: ScheduleId) -> Schedule | None:
         with away():
@@ -67,13 +68,9 @@ class ScheduleStore:
             await self._runs.delete_many({"scheduleId": schedule_id})
         return gone
 
-    async def page(self, owner: str, before: tuple[datetime, str] | None, limit: int) -> list[Schedule]:
-        """An owner's, newest first, from behind the one created at `before`."""
-        query: Document = {"owner": owner}
-        if before:
-            moment, schedule_id = before
-            query["$or"] = [{"createdAt": {"$lt": moment}}, {"createdAt": moment, "_id": {"$lt": schedule_id}}]
-        return await self._found(query, [("createdAt", -1), ("_id", -1)], limit)
+    async def page(self, owner: str, behind: lists.Place | None, limit: int) -> list[Schedule]:
+        """An owner's, newest first."""
+        return list(_readable(await lists.page(self._schedules, {"owner": owner}, behind, limit)))
 
     async def due(self, now: datetime) -> list[Schedule]:
         """Those with a tick that has come, the longest due first."""
@@ -116,12 +113,14 @@ class ScheduleStore:
         return found["seenAt"] if found else None
 
     async def _found(self, query: Mapping[str, Any], order: list[tuple[str, int]], limit: int) -> list[Schedule]:
-        """One that cannot be read, because of a bug or of a newer version, keeps back no other."""
-        found: list[Schedule] = []
         with away():
-            async for document in self._schedules.find(query).sort(order).limit(limit):
-                try:
-                    found.append(from_document(document))
-                except Exception:
-                    log.exception("schedule_not_read", schedule_id=document["_id"])
-        return found
+            return list(_readable(await self._schedules.find(query).sort(order).limit(limit).to_list()))
+
+
+def _readable(documents: Sequence[Document]) -> Iterator[Schedule]:
+    """One that cannot be read, because of a bug or of a newer version, keeps back no other."""
+    for document in documents:
+        try:
+            yield from_document(document)
+        except Exception:
+            log.exception("schedule_not_read", schedule_id=document["_id"])

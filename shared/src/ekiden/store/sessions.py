@@ -17,6 +17,7 @@ from ekiden.domain.messages import Message
 from ekiden.domain.progress import Decision
 from ekiden.domain.session import OVER, Session, Status, WaitingReason
 from ekiden.errors import DocumentTooLarge, KeyReused
+from ekiden.store import lists
 from ekiden.store.database import Database, Document, away
 from ekiden.store.schema import BEGINNING_OF_TIME, COUNTED_BY
 from ekiden.store.session_document import changes, from_document, to_document
@@ -222,16 +223,9 @@ class SessionStore:
                 of_owner[Status(row["_id"]["status"])] = Counted(row["sessions"], row["moves"])
         return counted
 
-    async def page(self, filters: Mapping[str, Any], before: tuple[datetime, str] | None, limit: int) -> list[Document]:
-        """Newest first, from behind the session created at `before`; without results and history."""
-        query: Document = dict(filters)
-        if before:
-            moment, session_id = before
-            query["$or"] = [{"createdAt": {"$lt": moment}}, {"createdAt": moment, "_id": {"$lt": session_id}}]
-        hidden = {"history": 0, "steps": 0, "edited": 0}
-        with away():
-            cursor = self._sessions.find(query, hidden).sort([("createdAt", -1), ("_id", -1)]).limit(limit)
-            return await cursor.to_list()
+    async def page(self, filters: Mapping[str, Any], behind: lists.Place | None, limit: int) -> list[Document]:
+        """Newest first, without results and history."""
+        return await lists.page(self._sessions, filters, behind, limit, hidden=("history", "steps", "edited"))
 
     async def counts(self, filters: Mapping[str, Any]) -> dict[Status, int]:
         """How many of the sessions that the filters let through there are of each status; one of none is left out."""

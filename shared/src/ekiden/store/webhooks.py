@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from pymongo import DESCENDING, ReturnDocument
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from ekiden.domain.session import Session
+from ekiden.store import created, lists
 from ekiden.store.database import Database, Document, away
 from ekiden.store.sessions import Idempotency
 from ekiden.webhooks.endpoint import Secret, Webhook, of_session
@@ -29,12 +30,9 @@ class WebhookStore:
 
     async def create(self, webhook: Webhook, known_as: Idempotency | None = None) -> bool:
         """Store a new one. False when there is one of its id, or of its owner and idempotency key, already."""
-        document = _to_document(webhook)
-        if known_as is not None:
-            document["idempotency"] = {"key": known_as.key, "fingerprint": known_as.fingerprint}
         try:
             with away():
-                await self._webhooks.insert_one(document)
+                await self._webhooks.insert_one(_to_document(webhook) | created.noted(known_as))
         except DuplicateKeyError:
             return False
         return True
@@ -58,10 +56,8 @@ class WebhookStore:
 
     async def created_under(self, owner: str, key: str) -> tuple[Webhook, Idempotency] | None:
         """The webhook that an owner's request of this idempotency key created."""
-        query = {"owner": owner, "idempotency.key": {"$eq": key, "$type": "string"}}  # as the partial index has it
-        with away():
-            found = await self._webhooks.find_one(query)
-        return (_from_document(found), Idempotency(**found["idempotency"])) if found else None
+        found = await created.created_under(self._webhooks, {"owner": owner}, key)
+        return (_from_document(found[0]), found[1]) if found else None
 
     async def load(self, webhook_id: str) -> Webhook | None:
         with away():
@@ -73,16 +69,9 @@ class WebhookStore:
         with away():
             return await self._webhooks.count_documents({"owner": owner, "sessionOnly": False})
 
-    async def page(self, owner: str, before: tuple[datetime, str] | None, limit: int) -> list[Webhook]:
-        """Newest first, from behind the one created at `before`."""
-        query: Document = {"owner": owner}
-        if before:
-            moment, last = before
-            query["$or"] = [{"createdAt": {"$lt": moment}}, {"createdAt": moment, "_id": {"$lt": last}}]
-        newest_first = [("createdAt", DESCENDING), ("_id", DESCENDING)]
-        with away():
-            found = await self._webhooks.find(query).sort(newest_first).limit(limit).to_list()
-        return [_from_document(document) for document in found]
+    async def page(self, owner: str, behind: lists.Place | None, limit: int) -> list[Webhook]:
+        """An owner's, newest first."""
+        return [_from_document(row) for row in await lists.page(self._webhooks, {"owner": owner}, behind, limit)]
 
     async def edit(self, before: Webhook, after: Webhook) -> Webhook | None:
         """Write a person's change. None when somebody else has changed it since, or it is gone."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from ekiden.store.api_keys import ACTIVE_KEYS, ApiKey
 from ekiden.store.sessions import Idempotency
-from ekiden_gateway import intake
+from ekiden_gateway import intake, once
 from ekiden_gateway.access import IdempotencyKey, Operator, UsedParts, begun, operator
 from ekiden_gateway.conditional import IfMatch, etag, must_match, tagged
 from ekiden_gateway.documented import documented, header
@@ -140,12 +140,8 @@ async def _new_key(parts: Parts, asked: MakeKey, by: str) -> ApiKey:
 
 async def _refused(parts: Parts, by: str, client: str, known_as: Idempotency | None) -> Problem:
     """Why no key was made: the same request made one before, or the client has its two."""
-    before = await parts.keys.created_under(by, known_as.key) if known_as else None
-    if before is not None and known_as is not None:
-        key, its = before
-        if its.fingerprint != known_as.fingerprint:
-            return Problem(KEY_REUSED, f"This Idempotency-Key made {key.id} from another request.")
-        return Problem(KEY_MADE_BEFORE, f"This request made {key.id}. {KEY_MADE_BEFORE.remedy}")
+    if (before := await once.created_before(parts.keys, by, known_as)) is not None:
+        return Problem(KEY_MADE_BEFORE, f"This request made {before.id}. {KEY_MADE_BEFORE.remedy}")
     ways = views.to_revoke(await parts.keys.active_of(client))
     held = len(parts.keyring.of(client))
     where = f"{held} of them in EKIDEN_API_KEYS" if held else "both made here"

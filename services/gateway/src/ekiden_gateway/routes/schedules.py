@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from ekiden.domain import scheduling as rules
 from ekiden.domain.ids import SCHEDULE_ID_PATTERN, ScheduleId
 from ekiden.domain.schedule import Schedule
-from ekiden_gateway import intake, schedules
+from ekiden_gateway import intake, once, schedules
 from ekiden_gateway.access import IdempotencyKey, Owner, UsedParts, begun
 from ekiden_gateway.conditional import IfMatch, etag, must_match, tagged
 from ekiden_gateway.documented import Responses, documented, header
@@ -15,6 +15,7 @@ from ekiden_gateway.kinds import (
     CHANGED_MEANWHILE,
     KEY_REUSED,
     REQUEST_RUNNING,
+    TOO_MANY_SCHEDULES,
     UNKNOWN_SCHEDULE,
 )
 from ekiden_gateway.listing import Limit, cursor_at, cursor_parameter, read_cursor
@@ -29,7 +30,6 @@ from ekiden_gateway.models.schedules import (
     SchedulerAnswer,
 )
 from ekiden_gateway.parts import Parts
-from ekiden_gateway.problems import Problem
 from ekiden_gateway.views import schedules as views
 
 router = APIRouter(prefix=views.BASE, tags=["schedules"])
@@ -65,7 +65,7 @@ _ONE: dict[str, Any] = {"response_model": ScheduleAnswer, "responses": documente
     operation_id="createSchedule",
     status_code=201,
     response_model=ScheduleAnswer,
-    responses=documented(KEY_REUSED, REQUEST_RUNNING) | _CREATED,
+    responses=documented(KEY_REUSED, REQUEST_RUNNING, TOO_MANY_SCHEDULES) | _CREATED,
     dependencies=[Depends(begun)],
 )
 async def create(
@@ -75,15 +75,10 @@ async def create(
 
     Under an `Idempotency-Key` there is one, and a repeated request is answered with how it stands then.
     """
-    made = schedules.new_schedule(parts, owner, asked)
+    new = schedules.new_schedule(parts, owner, asked)
     known_as = intake.idempotency(key, asked.model_dump(mode="json", exclude_unset=True))
-    if not await parts.schedules.create(made, known_as):
-        found = await parts.schedules.created_under(owner, key or "")
-        if found is None or known_as is None:
-            raise RuntimeError("a new schedule's id was taken")
-        made, before = found
-        if before.fingerprint != known_as.fingerprint:
-            raise Problem(KEY_REUSED, f"This Idempotency-Key created {made.id} from another request.")
+    most = schedules.MOST_SCHEDULES
+    made = await once.create(parts.schedules, new, known_as, most=most, full=TOO_MANY_SCHEDULES)
     response.headers["Location"] = views.schedule_url(made.id)
     return await _answer(parts, made, response)
 
