@@ -262,3 +262,17 @@ async def test_an_owner_has_no_more_than_so_many(site: Site, monkeypatch: pytest
     await refused(site.client.post(BASE, json={"url": URL}, headers=key), 409, "too-many-webhooks")
     monkeypatch.setattr(receivers, "MOST_WEBHOOKS", 100)
     assert (await site.client.post(BASE, json={"url": URL}, headers=key)).status_code == 201
+
+
+async def test_the_sessions_of_an_owner_name_no_more_than_so_many_addresses(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = {"workflow": "small", "theme": "t", "webhookUrl": "https://example.com/one-of-many"}
+    key = {"Idempotency-Key": uuid4().hex}
+    first = await site.client.post(f"{SESSIONS}/create", json=wish, headers=key)
+    monkeypatch.setattr(receivers, "MOST_ADDRESSES", 1)
+    other = wish | {"webhookUrl": "https://example.com/one-too-many"}
+    await refused(site.client.post(f"{SESSIONS}/create", json=other), 409, "too-many-webhooks")
+    again = await site.client.post(f"{SESSIONS}/create", json=wish, headers=key)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert (await site.client.post(f"{SESSIONS}/create", json=wish)).status_code == 201

@@ -20,7 +20,7 @@ from ekiden.domain.session import Money, Session, Status
 from ekiden.relay import Relay
 from ekiden.retry import UnknownOutcome
 from ekiden.store.database import Database, Document
-from ekiden.store.deliveries import CLAIMED_FOR, DeliveryStatus, DeliveryStore, NewDelivery
+from ekiden.store.deliveries import CLAIMED_FOR, DeliveryStatus, DeliveryStore, Lane, NewDelivery
 from ekiden.store.drafts import DraftStore
 from ekiden.store.pruning import PruningStore
 from ekiden.store.schema import BEGINNING_OF_TIME
@@ -28,7 +28,7 @@ from ekiden.store.sessions import SessionStore
 from ekiden.store.tasks import TaskStore
 from ekiden.store.webhooks import WebhookStore
 from ekiden.store.workflows import WorkflowStore
-from ekiden.webhooks.endpoint import Secret, Webhook, of_session
+from ekiden.webhooks.endpoint import LOOKED_AT_EVERY, Secret, Webhook, of_session
 from ekiden.webhooks.events import PING, EventKind, body
 from ekiden.webhooks.guard import Allowed
 from ekiden.webhooks.schedule import ATTEMPTS, FAILING_FOR, PAUSES, Answer
@@ -339,9 +339,9 @@ async def test_what_a_dead_sender_had_taken_the_next_one_sends(office: Office, r
 async def test_who_was_replaced_writes_no_more(office: Office) -> None:
     webhook = await office.webhook("https://a.example/")
     await office.ping(webhook)
-    first = await office.deliveries.claim((), ())
+    first = await office.deliveries.claim(await office.deliveries.lanes_due())
     office.clock.by = CLAIMED_FOR + A_MOMENT
-    second = await office.deliveries.claim((), ())
+    second = await office.deliveries.claim(await office.deliveries.lanes_due())
     assert first is not None
     assert second is not None
     assert not await office.deliveries.again(first, Answer(500), 5)
@@ -489,8 +489,33 @@ async def test_a_replay_is_a_new_round_under_the_same_id(office: Office, receive
 async def test_what_is_being_sent_is_not_replayed_beside_it(office: Office) -> None:
     webhook = await office.webhook("https://a.example/")
     (name,) = await office.ping(webhook)
-    assert await office.deliveries.claim((), ()) is not None
+    assert await office.deliveries.claim(await office.deliveries.lanes_due()) is not None
     assert await office.deliveries.replay(webhook.id, name) is None
+
+
+async def test_what_waits_for_a_receiver_that_hangs_is_not_walked_through(office: Office, receiver: Receiver) -> None:
+    """Of three receivers one has thousands of deliveries due: a sender reads a handful of keys to find the others'."""
+    hanging = await office.webhook("https://hangs.example/")
+    (model,) = await office.ping(hanging)
+    row = (await office.rows(_id=model))[0]
+    many = [
+        row | {"_id": f"{model}{number}", "dueAt": row["dueAt"] - timedelta(seconds=number)} for number in range(5000)
+    ]
+    await office.database.quick("deliveries").insert_many(many, ordered=False)
+    for owner in ("you", "they"):
+        await office.ping(await office.webhook(receiver.url(), owner=owner))
+    sender = office.sender()
+    sender._hosts[hanging.host] = webhook_sender.TO_ONE_HOST
+    await office.database._database.command({"profile": 2})
+    try:
+        await sender.send_due()
+    finally:
+        await office.database._database.command({"profile": 0})
+    asked = await office.database.journaled("system.profile").find({"ns": {"$regex": r"\.deliveries$"}}).to_list()
+    await office.database.journaled("system.profile").drop()
+    assert len(receiver.received) == 2
+    assert {row["op"] for row in asked} >= {"command"}
+    assert max(row.get("keysExamined", 0) for row in asked) <= 10, [row.get("planSummary") for row in asked]
 
 
 # ── in nobody's way ──────────────────────────────────────────────────────────────────────────────────────
@@ -527,6 +552,34 @@ async def test_deliveries_are_pruned_with_their_session(office: Office) -> None:
     assert {row["sessionId"] for row in await office.rows()} == {young}
 
 
+async def test_the_address_of_sessions_goes_with_the_last_that_names_it(office: Office) -> None:
+    urls = [f"https://{name}.example/" for name in ("unnamed", "named", "rotated", "disabled", "lately")]
+    sessions = [await office.session(webhook_url=url) for url in urls]
+    *_, last = stored = [await office.relay.sessions.load(session_id) for session_id in sessions]
+    for session in stored:
+        assert session is not None
+        await office.webhooks.listen(session)
+    assert last is not None
+    loaded = [await office.webhooks.load(of_session("me", url)) for url in urls]
+    _, _, rotated, disabled, _ = [found for found in loaded if found is not None]
+    await office.webhooks.edit(rotated, replace(rotated, secrets=rotated.rotated(new_secret(), office.clock.now())))
+    await office.webhooks.disable(disabled.id, "its receiver answered 410 Gone", office.clock.now())
+    await office.database.journaled("sessions").delete_many({"_id": {"$in": [*sessions[:1], *sessions[2:]]}})
+
+    store, now = PruningStore(office.database), office.clock.now()
+    assert await store.remove_webhooks(now - LOOKED_AT_EVERY, now, 10) == 0
+    office.clock.by = LOOKED_AT_EVERY * 1.01
+    later = office.clock.now()
+    await office.webhooks.listen(replace(last, created_at=later))  # of the last one, which is not stored yet
+    retention = Retention(store, office.clock, timedelta(days=30))
+    await retention.prune()
+    assert {one.url for one in await office.webhooks.page("me", None, 10)} == {urls[1], urls[2], urls[4]}
+    await office.database.journaled("sessions").delete_many({})
+    office.clock.by *= 3
+    await retention.prune()
+    assert [one.url for one in await office.webhooks.page("me", None, 10)] == [urls[2]]
+
+
 async def test_the_database_s_absence_loses_nothing(office: Office, infra: Infra, receiver: Receiver) -> None:
     """It hangs under both loops, which go on by themselves when it is back."""
     await office.webhook(receiver.url())
@@ -557,9 +610,13 @@ async def test_every_query_uses_an_index(office: Office) -> None:
     await office.started()
     await office.feed().feed()
     now = office.clock.now()
-    due = {"dueAt": {"$gt": BEGINNING_OF_TIME, "$lte": now}, "host": {"$nin": ["x"]}, "owner": {"$nin": ["y"]}}
+    due = {"dueAt": {"$gt": BEGINNING_OF_TIME, "$lte": now}}
     queries: list[tuple[str, Document]] = [
         ("deliveries", due),
+        ("deliveries", due | {"lane": {"$in": [Lane("x", "y").document()]}}),
+        ("webhooks", {"owner": "me", "namedAt": {"$gt": BEGINNING_OF_TIME}}),
+        ("webhooks", {"namedAt": {"$gt": BEGINNING_OF_TIME, "$lt": now}}),
+        ("sessions", {"owner": "me", "webhookUrl": "https://a.example/"}),
         ("deliveries", {"webhook": webhook.id, "status": {"$in": ["FAILED"]}}),
         ("deliveries", {"sessionId": "x"}),
         ("webhooks", {"owner": "me"}),

@@ -91,6 +91,7 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
     session_id, by = session.id, Actor(ActorKind.KEY, session.owner)
     if start:
         await admit(parts, session, Start(session.created_at), known_as, stored=False)
+    await receivers.room_for(parts, session)
     await parts.webhooks.listen(session)
     if await parts.sessions.create(session, known_as):
         if not start:

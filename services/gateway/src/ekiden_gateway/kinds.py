@@ -224,8 +224,9 @@ TOO_MANY_WEBHOOKS = Kind(
     "too-many-webhooks",
     409,
     "There are too many webhooks",
-    "One owner can have a hundred, because each makes a delivery of everything that happens. Nothing was stored.",
-    "Delete one that is not needed any more. Those that sessions name are not counted.",
+    "One owner can have a hundred, because each makes a delivery of everything that happens; and his sessions can name "
+    "ten thousand addresses. Nothing was stored.",
+    "Delete one that is not needed any more. What only sessions named goes with the last of them.",
 )
 TOO_MANY_SCHEDULES = Kind(
     "too-many-schedules",

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from uuid_utils import uuid7
 
+from ekiden.domain.session import Session
 from ekiden.store.sessions import Idempotency
-from ekiden.webhooks.endpoint import MOST_WEBHOOKS, Secret, Webhook
+from ekiden.webhooks.endpoint import MOST_ADDRESSES, MOST_WEBHOOKS, Secret, Webhook, of_session
 from ekiden.webhooks.guard import Forbidden, check
 from ekiden.webhooks.signature import new_secret
 from ekiden_gateway import once
@@ -23,6 +24,14 @@ def taken(parts: Parts, field: str, url: str) -> str:
     """An address that may be a webhook's. Raises Problem with the reason; where its name leads, the sender looks."""
     _host(parts, field, url)
     return url
+
+
+async def room_for(parts: Parts, session: Session) -> None:
+    """Raises Problem when a session names an address that none has named, and its owner's have named too many."""
+    if session.webhook_url is None or await parts.webhooks.load(of_session(session.owner, session.webhook_url)):
+        return
+    if await parts.webhooks.addresses(session.owner, MOST_ADDRESSES) >= MOST_ADDRESSES:
+        raise Problem(TOO_MANY_WEBHOOKS, f"The sessions of {session.owner} name {MOST_ADDRESSES} addresses.")
 
 
 async def make(parts: Parts, owner: str, asked: CreateWebhook, known_as: Idempotency | None) -> Webhook:

@@ -12,11 +12,13 @@ from ekiden.clock import Clock
 from ekiden.domain.forecast import usd
 from ekiden.metrics import PRUNED_COST, SESSIONS_PRUNED
 from ekiden.store.pruning import Ended, PruningStore
+from ekiden.webhooks.endpoint import LOOKED_AT_EVERY
 
 log = structlog.get_logger()
 PASS_SECONDS = 60.0
 BATCH = 50
 LETTERS = 500
+WEBHOOKS = 500
 BREATH_SECONDS = 0.5
 """Between two full batches: what is old can wait, what is under way must not."""
 INTERRUPTED_AFTER = timedelta(minutes=1)
@@ -43,6 +45,7 @@ class Retention:
         letters = await self.store.remove_letters(now - self.keep, LETTERS)
         if letters:
             log.info("dead_letters_pruned", letters=letters)
+        await self.store.remove_webhooks(now - LOOKED_AT_EVERY, now, WEBHOOKS)
         return BREATH_SECONDS if len(old) == BATCH or letters == LETTERS else PASS_SECONDS
 
     async def _finish(self, ended: Ended) -> None:

@@ -17,7 +17,7 @@ from ekiden.clock import Clock
 from ekiden.errors import Unreachable
 from ekiden.metrics import WEBHOOK_DELIVERIES
 from ekiden.retry import Again
-from ekiden.store.deliveries import Claimed, DeliveryStatus, DeliveryStore
+from ekiden.store.deliveries import LANES_AT_ONCE, Claimed, DeliveryStatus, DeliveryStore, Lane
 from ekiden.store.webhooks import WebhookStore
 from ekiden.webhooks.endpoint import Webhook
 from ekiden.webhooks.schedule import FAILING_FOR, GONE, Answer, after
@@ -60,25 +60,29 @@ class WebhookSender:
 
     async def begin_due(self) -> int:
         """Begin to send what is due, within the bounds; answer how many. Raises Unreachable."""
-        begun = 0
-        while len(self._sending) < AT_ONCE:
-            claimed = await self.deliveries.claim(_full(self._hosts, TO_ONE_HOST), _full(self._owners, OF_ONE_OWNER))
-            if claimed is None:
-                break
+        lanes, begun = set(await self.deliveries.lanes_due()), 0
+        while len(self._sending) < AT_ONCE and (free := [lane for lane in lanes if self._has_room(lane)]):
+            some = random.sample(free, min(len(free), LANES_AT_ONCE))  # where there are more, each has its turn
+            if (claimed := await self.deliveries.claim(some)) is None:
+                lanes.difference_update(some)
+                continue
             self._begin(claimed)
             begun += 1
         return begun
 
+    def _has_room(self, lane: Lane) -> bool:
+        return self._hosts[lane.host] < TO_ONE_HOST and self._owners[lane.owner] < OF_ONE_OWNER
+
     def _begin(self, claimed: Claimed) -> None:
-        self._hosts[claimed.host] += 1
-        self._owners[claimed.owner] += 1
+        self._hosts[claimed.lane.host] += 1
+        self._owners[claimed.lane.owner] += 1
         task = asyncio.create_task(self._send(claimed))
         self._sending.add(task)
 
         def ended(_: asyncio.Task[None]) -> None:
             self._sending.discard(task)
-            self._hosts -= Counter([claimed.host])
-            self._owners -= Counter([claimed.owner])
+            self._hosts -= Counter([claimed.lane.host])
+            self._owners -= Counter([claimed.lane.owner])
 
         task.add_done_callback(ended)
 
@@ -153,7 +157,3 @@ class WebhookSender:
         if self._sending:
             await asyncio.wait(self._sending, timeout=STOP_SECONDS)
         await end(tuple(self._sending))
-
-
-def _full(busy: Counter[str], most: int) -> list[str]:
-    return [name for name, count in busy.items() if count >= most]

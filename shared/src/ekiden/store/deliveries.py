@@ -23,6 +23,8 @@ from ekiden.webhooks.schedule import Answer
 CLAIMED_FOR = timedelta(seconds=60)
 """Longer than an attempt may take, with what is written about it: then its sender has died."""
 MOST_ATTEMPTS_KEPT = 50
+LANES_AT_ONCE = 100
+"""Their backlogs are merged as they stand in the index; with more than 200 MongoDB would read and sort them all."""
 PINGS_KEPT = timedelta(days=7)
 _DUPLICATE_KEY = 11000
 
@@ -46,13 +48,23 @@ class NewDelivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """What goes to one host for one owner. It waits for nothing but itself, however much of it there is."""
+
+    host: str
+    owner: str
+
+    def document(self) -> Document:
+        return {"host": self.host, "owner": self.owner}
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A delivery that one sender tries now. `claim` counts the claims, `failed` the attempts of this round."""
 
     id: str
     webhook_id: str
-    owner: str
-    host: str
+    lane: Lane
     body: str
     claim: int
     failed: int
@@ -81,15 +93,16 @@ class DeliveryStore:
             return int(error.details["nInserted"])
         return len(written.inserted_ids)
 
-    async def claim(self, busy_hosts: Collection[str], busy_owners: Collection[str]) -> Claimed | None:
-        """Take what has been due longest, of nobody who is busy. Raises Unreachable."""
-        now = self._clock.now()
-        query: Document = {"dueAt": {"$gt": BEGINNING_OF_TIME, "$lte": now}}
-        if busy_hosts:
-            query["host"] = {"$nin": list(busy_hosts)}
-        if busy_owners:
-            query["owner"] = {"$nin": list(busy_owners)}
-        until = now + CLAIMED_FOR
+    async def lanes_due(self) -> list[Lane]:
+        """The lanes in which something is due. Hops from one to the next over all that waits. Raises Unreachable."""
+        with away():
+            found = await self._deliveries.distinct("lane", {"lane": {"$gt": {}}, "dueAt": self._due()})
+        return [Lane(**row) for row in found]
+
+    async def claim(self, lanes: Collection[Lane]) -> Claimed | None:
+        """Take what has been due longest in these, of which there are at most `LANES_AT_ONCE`. Raises Unreachable."""
+        until = self._clock.now() + CLAIMED_FOR
+        query = {"lane": {"$in": [lane.document() for lane in lanes]}, "dueAt": self._due()}
         with away():
             found = await self._claims.find_one_and_update(
                 query,
@@ -124,10 +137,12 @@ class DeliveryStore:
 
     async def overdue_since(self) -> datetime | None:
         """Since when the first of those is due that nobody has claimed. Raises Unreachable."""
-        query = {"dueAt": {"$gt": BEGINNING_OF_TIME, "$lte": self._clock.now()}}
         with away():
-            first = await self._deliveries.find_one(query, {"dueAt": 1}, sort=[("dueAt", 1)])
+            first = await self._deliveries.find_one({"dueAt": self._due()}, {"dueAt": 1}, sort=[("dueAt", 1)])
         return first["dueAt"] if first else None
+
+    def _due(self) -> Document:
+        return {"$gt": BEGINNING_OF_TIME, "$lte": self._clock.now()}
 
     # ── for whoever reads the log ────────────────────────────────────────────────────────────────────────────
 
@@ -189,8 +204,7 @@ def _claimed(document: Mapping[str, Any]) -> Claimed:
     return Claimed(
         id=document["_id"],
         webhook_id=document["webhook"],
-        owner=document["owner"],
-        host=document["host"],
+        lane=Lane(**document["lane"]),
         body=document["body"],
         claim=document["claim"],
         failed=document["failed"],
@@ -201,8 +215,7 @@ def _document(new: NewDelivery, now: datetime) -> Document:
     document: Document = {
         "_id": new.id,
         "webhook": new.webhook.id,
-        "owner": new.webhook.owner,
-        "host": new.webhook.host,
+        "lane": Lane(new.webhook.host, new.webhook.owner).document(),
         "type": new.kind,
         "body": new.body,
         "status": DeliveryStatus.PENDING.value,

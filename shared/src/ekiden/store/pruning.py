@@ -37,6 +37,7 @@ class PruningStore:
         self._sessions = database.journaled("sessions")
         self._pruned = database.journaled("pruned")
         self._letters = database.journaled("dead_letters")
+        self._webhooks = database.journaled("webhooks")
         self._left_of_session = {
             "sessionId": [database.journaled("tasks"), self._letters, database.journaled("deliveries")],
             "session": [database.journaled("drafts")],
@@ -107,6 +108,26 @@ class PruningStore:
             found = await self._letters.find(old, {"_id": 1}).sort("storedAt").limit(limit).to_list()
             chosen = {"_id": {"$in": [row["_id"] for row in found]}} | old  # not one that has died again meanwhile
             return (await self._letters.delete_many(chosen)).deleted_count if found else 0
+
+    async def remove_webhooks(self, before: datetime, now: datetime, limit: int) -> int:
+        """Delete webhooks that sessions named, when none does any more; answer how many. Raises Unreachable.
+
+        Looked at are those that were last known to be named before a moment. One that is named in this very moment
+        says so first, and stays. So does one that somebody has changed or whose secret he has: made anew, it would have
+        another.
+        """
+        removed = 0
+        due = {"namedAt": {"$gt": BEGINNING_OF_TIME, "$lt": before}}
+        with away():
+            for row in await self._webhooks.find(due).sort("namedAt").limit(limit).to_list():
+                as_seen = {"_id": row["_id"], "namedAt": row["namedAt"], "revision": row["revision"]}
+                is_theirs = row["revision"] > 0 and row["disabledAt"] is None
+                naming = {"owner": row["owner"], "webhookUrl": row["url"]}
+                if is_theirs or await self._sessions.find_one(naming, {"_id": 1}) is not None:
+                    await self._webhooks.update_one(as_seen, {"$set": {"namedAt": now}})
+                else:
+                    removed += (await self._webhooks.delete_one(as_seen)).deleted_count
+        return removed
 
 
 def _ended(row: Mapping[str, Any]) -> Ended:

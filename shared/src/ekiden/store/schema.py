@@ -53,6 +53,11 @@ INDEXES: dict[str, list[IndexModel]] = {
             partialFilterExpression={"scheduleId": {"$gt": ""}},
         ),
         IndexModel(
+            [("owner", ASCENDING), ("webhookUrl", ASCENDING)],
+            name="that_name_an_address",
+            partialFilterExpression={"webhookUrl": {"$gt": ""}},
+        ),
+        IndexModel(
             [("waitingReason", ASCENDING), ("gate.dueAt", ASCENDING)],
             name="answer_gates_when_due",
             partialFilterExpression={"gate.dueAt": {"$gt": BEGINNING_OF_TIME}},
@@ -146,6 +151,16 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("owner", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="list"),
         IndexModel([("owner", ASCENDING)], name="hears_of_all", partialFilterExpression={"sessionOnly": False}),
         IndexModel(
+            [("owner", ASCENDING), ("namedAt", ASCENDING)],
+            name="addresses_of_sessions",
+            partialFilterExpression={"namedAt": {"$gt": BEGINNING_OF_TIME}},
+        ),
+        IndexModel(
+            [("namedAt", ASCENDING)],
+            name="look_whether_still_named",
+            partialFilterExpression={"namedAt": {"$gt": BEGINNING_OF_TIME}},
+        ),
+        IndexModel(
             [("owner", ASCENDING), ("idempotency.key", ASCENDING)],
             name="one_webhook_of_an_idempotency_key",
             unique=True,
@@ -155,10 +170,11 @@ INDEXES: dict[str, list[IndexModel]] = {
     "deliveries": [
         IndexModel([("webhook", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)], name="log"),
         IndexModel(
-            [("dueAt", ASCENDING), ("host", ASCENDING), ("owner", ASCENDING)],
-            name="send_when_due",
+            [("lane", ASCENDING), ("dueAt", ASCENDING)],
+            name="due_of_lane",
             partialFilterExpression={"dueAt": {"$gt": BEGINNING_OF_TIME}},
         ),
+        IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"dueAt": {"$gt": BEGINNING_OF_TIME}}),
         IndexModel([("sessionId", ASCENDING)], name="of_session", sparse=True),
         IndexModel([("forgetAt", ASCENDING)], name="forget_pings", expireAfterSeconds=0, sparse=True),
     ],

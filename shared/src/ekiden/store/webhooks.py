@@ -1,6 +1,7 @@
 """The webhooks: the gateway makes and edits them, the orchestrators note how their receivers do."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,12 +13,14 @@ from pymongo.errors import DuplicateKeyError
 from ekiden.domain.session import Session
 from ekiden.store import created, lists
 from ekiden.store.database import Database, Document, away
+from ekiden.store.schema import BEGINNING_OF_TIME
 from ekiden.store.sessions import Idempotency
-from ekiden.webhooks.endpoint import Secret, Webhook, of_session
+from ekiden.webhooks.endpoint import LOOKED_AT_EVERY, Secret, Webhook, of_session
 from ekiden.webhooks.events import EventKind
 from ekiden.webhooks.signature import new_secret
 
 _HEARING: Mapping[str, object] = {"disabledAt": None}
+_EVER: Mapping[str, object] = {"$gt": BEGINNING_OF_TIME}
 _MARK = "webhooks"
 
 
@@ -41,18 +44,24 @@ class WebhookStore:
         """See to it that the address a session names is a webhook, before anything happens to the session."""
         if session.webhook_url is None:
             return
-        await self.create(
-            Webhook(
-                id=of_session(session.owner, session.webhook_url),
-                owner=session.owner,
-                url=session.webhook_url,
-                host=str(urlsplit(session.webhook_url).hostname),
-                created_at=session.created_at,
-                hears_since=session.created_at,
-                secrets=(Secret(new_secret()),),
-                session_only=True,
-            )
+        named = of_session(session.owner, session.webhook_url)
+        lately = {"namedAt": {"$gt": session.created_at - LOOKED_AT_EVERY / 2}}
+        with away():
+            if await self._webhooks.find_one({"_id": named, **lately}, {"_id": 1}) is not None:
+                return
+        webhook = Webhook(
+            id=named,
+            owner=session.owner,
+            url=session.webhook_url,
+            host=str(urlsplit(session.webhook_url).hostname),
+            created_at=session.created_at,
+            hears_since=session.created_at,
+            secrets=(Secret(new_secret()),),
+            session_only=True,
         )
+        update = {"$setOnInsert": _to_document(webhook), "$max": {"namedAt": session.created_at}}
+        with away(), suppress(DuplicateKeyError):  # somebody else has made it in this moment
+            await self._webhooks.update_one({"_id": named}, update, upsert=True)
 
     async def created_under(self, owner: str, key: str) -> tuple[Webhook, Idempotency] | None:
         """The webhook that an owner's request of this idempotency key created."""
@@ -68,6 +77,11 @@ class WebhookStore:
         """How many an owner has, those of sessions aside."""
         with away():
             return await self._webhooks.count_documents({"owner": owner, "sessionOnly": False})
+
+    async def addresses(self, owner: str, most: int) -> int:
+        """How many addresses an owner's sessions name, counted up to `most`."""
+        with away():
+            return await self._webhooks.count_documents({"owner": owner, "namedAt": _EVER}, limit=most)
 
     async def page(self, owner: str, behind: lists.Place | None, limit: int) -> list[Webhook]:
         """An owner's, newest first."""

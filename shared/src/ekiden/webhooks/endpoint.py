@@ -13,6 +13,10 @@ KEPT_SIGNING = timedelta(hours=24)
 MOST_SECRETS = 5
 MOST_WEBHOOKS = 100
 """Of one owner, those of sessions aside: each one makes a delivery of everything that happens."""
+MOST_ADDRESSES = 10_000
+"""That the sessions of one owner name: room for an address of its own for each, and an end to what grows."""
+LOOKED_AT_EVERY = timedelta(days=1)
+"""How often it is looked whether a session still names an address; being named anew is noted twice as often."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ekiden_gateway.access import IdempotencyKey, Located, Owner, UsedParts, beg
 from ekiden_gateway.commands import examine, workflow_of
 from ekiden_gateway.conditional import UNCHANGED, IfNoneMatch, etag, names
 from ekiden_gateway.documented import BEGINNING, documented, with_location
-from ekiden_gateway.kinds import KEY_REUSED, REQUEST_RUNNING, UNKNOWN_SESSION
+from ekiden_gateway.kinds import KEY_REUSED, REQUEST_RUNNING, TOO_MANY_WEBHOOKS, UNKNOWN_SESSION
 from ekiden_gateway.listing import Limit, MetadataFilter, Moment, Wanted, cursor, cursor_parameter, read_cursor
 from ekiden_gateway.models.requests import CreateSession
 from ekiden_gateway.models.sessions import AsyncStatus, CreatedSession, SessionAnswer, SessionPage
@@ -27,7 +27,7 @@ router = APIRouter(prefix=BASE, tags=["sessions"])
     operation_id="createSession",
     status_code=201,
     response_model=CreatedSession,
-    responses=documented(KEY_REUSED, REQUEST_RUNNING, *BEGINNING) | with_location(201),
+    responses=documented(KEY_REUSED, REQUEST_RUNNING, TOO_MANY_WEBHOOKS, *BEGINNING) | with_location(201),
     dependencies=[Depends(begun)],
 )
 async def create(
