@@ -307,6 +307,25 @@ async def test_with_the_scheduler_off_the_clock_begins_nothing_and_a_person_s_or
     assert await ScheduleStore(yard.database).last_beat() is not None
 
 
+async def test_a_person_s_order_that_waits_begins_with_the_scheduler_off_and_a_tick_that_waits_does_not(
+    yard: Yard,
+) -> None:
+    ordered, ticking = await yard.add(Overlap.QUEUE, next_at=None), await yard.add(Overlap.QUEUE)
+    for _ in range(2):
+        await yard.scheduler().firing.fire(ordered, str(uuid4()))
+        await yard.look()
+        yard.clock.moment += MINUTE
+    off = yard.scheduler(on=False)
+    await yard.look(by=off)
+    for name in (ordered, ticking):
+        (first,) = await yard.sessions(name)
+        await yard.end(first["_id"])
+    await yard.look(by=off)
+    assert [len(await yard.sessions(name)) for name in (ordered, ticking)] == [2, 1]
+    await yard.look(by=off)
+    assert [len(await yard.sessions(name)) for name in (ordered, ticking)] == [2, 1]
+
+
 async def test_a_schedule_that_cannot_be_fired_or_read_holds_up_no_other(yard: Yard) -> None:
     broken, well = await yard.add(), await yard.add()
     unreadable = await yard.add()

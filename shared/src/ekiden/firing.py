@@ -43,8 +43,11 @@ class Firing:
     relay: Relay
     clock: Clock
 
-    async def tick(self, schedule: Schedule) -> None:
-        """Decide on what is due of a schedule just loaded, and do it. Nothing when somebody else does."""
+    async def tick(self, schedule: Schedule, *, by_the_clock: bool = True) -> None:
+        """Decide on what is due of a schedule just loaded, and do it. Nothing when somebody else does.
+
+        What is not `by_the_clock` is a person's order that waits.
+        """
         now = self.clock.now()
         if schedule.decided:
             if schedule.decided_at is not None and schedule.decided_at > now - SETTLED:
@@ -54,7 +57,8 @@ class Firing:
                 return
             schedule = done
         standing = await self._standing(schedule)
-        decided = await asyncio.to_thread(rules.decide, schedule, now, standing)  # after weeks away it takes a while
+        rule = rules.decide if by_the_clock else rules.release
+        decided = await asyncio.to_thread(rule, schedule, now, standing)  # after weeks away it takes a while
         if decided is not schedule:
             await self._save(schedule, decided)
 

@@ -160,6 +160,26 @@ def test_a_person_s_order_that_begins_nothing_changes_nothing(
     assert (run.outcome, run.reason) == (Outcome.SKIPPED, reason)
 
 
+@pytest.mark.parametrize(
+    ("waiting", "standing", "begins"),
+    [
+        (Run(NOON, Outcome.QUEUED, order="an order"), IDLE, True),
+        (Run(NOON, Outcome.QUEUED, order="an order"), RUNS, False),
+        (Run(NOON, Outcome.QUEUED), IDLE, False),
+        (None, IDLE, False),
+    ],
+    ids=["an order", "an order, one runs", "a tick", "nothing"],
+)
+def test_without_the_clock_only_a_person_s_order_begins(
+    waiting: Run | None, standing: Standing, *, begins: bool
+) -> None:
+    one = schedule(Overlap.QUEUE, queued=waiting)
+    after = rules.release(one, NOON + MINUTE, standing)
+    assert after.next_at == one.next_at
+    assert outcomes(after) == (["fired 12:00 x1"] if begins else [])
+    assert begins or after is one
+
+
 def test_the_same_order_has_one_session_at_any_time() -> None:
     (one, first), (other, second) = (rules.fire(schedule(), at, "an order", IDLE) for at in (NOON, NOON + MINUTE))
     assert one.session_id(first) == other.session_id(second)

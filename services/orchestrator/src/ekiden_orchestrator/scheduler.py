@@ -1,4 +1,4 @@
-"""The scheduler: begins what is due by the clock, where `EKIDEN_SCHEDULER=on`, and finishes what somebody else began.
+"""The scheduler: begins what is due by the clock, where `EKIDEN_SCHEDULER=on`, and everywhere what a person ordered.
 
 It runs in every orchestrator. Two of them may look at the same tick at once: whoever saves first has decided on it.
 """
@@ -23,7 +23,9 @@ SHORTEST_PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Scheduler:
-    """`by_the_clock` is the setting. What was decided already, as a person's order, is carried out with or without."""
+    """`by_the_clock` is the setting. What was decided already is carried out with or without, and a person's order that
+    waits for a session to end begins with or without.
+    """
 
     schedules: ScheduleStore
     firing: Firing
@@ -36,11 +38,14 @@ class Scheduler:
             await _one_by_one(schedule, self.firing.carry_out(schedule))
         first, now = await self.schedules.next_at(), self.clock.now()
         SCHEDULES_LATE.set(max(0.0, (now - first).total_seconds()) if first is not None else 0.0)
+        queueing = await self.schedules.queueing()
         if not self.by_the_clock:
+            for schedule in queueing:
+                await _one_by_one(schedule, self.firing.tick(schedule, by_the_clock=False))
             return LONGEST_PAUSE_SECONDS
         await self.schedules.beat()
         due = await self.schedules.due(now) if first is not None and first <= now else []
-        for schedule in [*due, *await self.schedules.queueing()]:
+        for schedule in [*due, *queueing]:
             await _one_by_one(schedule, self.firing.tick(schedule))
         return SHORTEST_PAUSE_SECONDS if len(due) == AT_ONCE else await self._pause_seconds()
 

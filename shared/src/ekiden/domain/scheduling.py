@@ -99,6 +99,14 @@ def decide(schedule: Schedule, now: datetime, standing: Standing) -> Schedule:
     return replace(desk.decided(now), next_at=following) if desk.runs else schedule
 
 
+def release(schedule: Schedule, now: datetime, standing: Standing) -> Schedule:
+    """Let a person's order that waits begin when its turn has come, whatever the clock says. Else the same schedule."""
+    desk = _Desk(schedule, standing.running, standing.committed, schedule.queued)
+    if schedule.queued is not None and schedule.queued.order is not None:
+        desk.release()
+    return desk.decided(now) if desk.runs else schedule
+
+
 def fire(schedule: Schedule, now: datetime, order: str, standing: Standing) -> tuple[Schedule, Run]:
     """Say what becomes of a person's order to begin one now; paused or not, by the same overlap policy and budget.
 

@@ -22,7 +22,8 @@ SEEN_SECONDS = 30.0
 ON = "Schedules fire by the clock."
 OFF = (
     "The scheduler is off: nothing begins by the clock. When an orchestrator is started with EKIDEN_SCHEDULER=on, what "
-    "is due has its turn, within the catch-up window. `fire` works."
+    "is due has its turn, within the catch-up window, and what the clock has queued begins. `fire` works, and what it "
+    "queues begins when the session that runs is over."
 )
 
 
