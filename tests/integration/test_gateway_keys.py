@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ import structlog
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
+from ekiden.store.api_keys import ApiKey, ApiKeyStore
 from ekiden.store.database import Database
 from ekiden_gateway import counts, event_stream, feeds
 from ekiden_gateway.app import ROUTES
@@ -152,6 +154,37 @@ async def test_streams_end_soon_after_their_key(two: Two, monkeypatch: pytest.Mo
         task.cancel()
 
 
+async def test_two_administrators_who_end_each_other_leave_one(database: Database) -> None:
+    store, digests = ApiKeyStore(database), iter(range(1000))
+    for client in ("ann", "bob"):
+        assert await store.create(_administrator(client), b"%d" % next(digests), 1)
+    for _ in range(10):
+        pair = [key for client in ("ann", "bob") for key in await store.active_of(client)]
+        ended = await asyncio.gather(*(store.revoke_unless_last(key.id, ALL) for key in pair))
+        assert sorted(ended) == [False, True]
+        (gone,) = [key for key, has_ended in zip(pair, ended, strict=True) if has_ended]
+        assert await store.create(_administrator(gone.client), b"%d" % next(digests), 1)
+
+
+def _administrator(client: str) -> ApiKey:
+    return ApiKey(f"key_{uuid4().hex}", client, frozenset(ALL), datetime.now(UTC), "test")
+
+
+async def test_everybody_is_told_who_he_is_and_what_his_key_may_do(two: Two) -> None:
+    made = await two.make("me", ["read"], ratePerMinute=7)
+    assert (await two.ask("GET", f"{KEYS}/self", made["secret"])).json() == {
+        "client": "me",
+        "keyId": made["id"],
+        "scopes": ["read"],
+        "ratePerMinute": 7,
+        "concurrentSessions": None,
+        "open": False,
+    }
+    root = (await two.ask("GET", f"{KEYS}/self")).json()
+    assert (root["client"], root["keyId"], root["scopes"]) == ("root", None, ALL)
+    assert (await two.ask("GET", f"{KEYS}/self", "a-secret-of-nobody")).status_code == 401
+
+
 def test_a_gateway_believes_a_key_for_seconds_only() -> None:
     assert KEPT_SECONDS <= 5
 
@@ -274,6 +307,8 @@ async def test_the_first_key_closes_an_open_gateway_for_good(infra: Infra) -> No
         await until_ready(one)
         await until_ready(other)
         session_id = (await other.post(f"{BASE}/create", json={"theme": "t"})).json()["sessionId"]
+        anybody = (await other.get(f"{KEYS}/self")).json()
+        assert (anybody["client"], anybody["keyId"], anybody["scopes"], anybody["open"]) == ("local", None, ALL, True)
         first = await one.post(KEYS, json={"client": "local", "scopes": ["read", "write"]})
         assert (first.status_code, first.json()["type"]) == (409, "/problems/last-admin-key")
         assert (await one.get(f"{BASE}/")).status_code == 200

@@ -233,6 +233,17 @@ async def test_a_rotated_secret_signs_beside_the_one_before(
         Verifier(secret).verify(receiver.received[0].body, receiver.received[0].headers)
 
 
+async def test_a_repeated_wish_for_a_new_secret_makes_one(site: Site) -> None:
+    webhook = await made(site)
+    place, key = f"{BASE}/{webhook['id']}/rotate-secret", {"Idempotency-Key": uuid4().hex}
+    answers = await asyncio.gather(*(site.client.post(place, headers=key) for _ in range(3)))
+    first, *repeats = [answer.json() for answer in answers]
+    assert [first] * 2 == repeats
+    assert (first["revision"], first["secret"] != webhook["secret"]) == (1, True)
+    later = (await site.client.post(place)).json()
+    assert (await site.client.post(place, headers=key)).json() == later, "it is answered with how it stands"
+
+
 async def test_the_address_of_a_session_is_a_webhook_with_a_log_of_its_own(
     site: Site, sender: WebhookSender, receiver: Receiver
 ) -> None:

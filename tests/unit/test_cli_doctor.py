@@ -11,7 +11,7 @@ import pytest
 from ekiden_cli.addresses import find_addresses
 from ekiden_cli.doctor import machine
 from ekiden_cli.doctor.finding import Finding, Verdict
-from ekiden_cli.doctor.gateway import check_address, check_clock, check_version, examine_gateway
+from ekiden_cli.doctor.gateway import check_address, check_clock, check_key, check_version, examine_gateway
 from ekiden_cli.doctor.machine import check_disk, check_keys, check_ports
 from ekiden_client.service import Readiness
 from tests.fakes.wire import Wire
@@ -108,6 +108,25 @@ async def test_a_gateway_of_another_version_is_told(theirs: str, verdict: Verdic
 
     assert finding.verdict is verdict
     assert theirs in finding.found
+
+
+@pytest.mark.parametrize(
+    ("own", "verdict", "told"),
+    [
+        ({"client": "ann", "scopes": ["read", "write"]}, Verdict.OK, "client ann, may read, write"),
+        ({"client": "ann", "scopes": ["read"]}, Verdict.WARNING, "client ann, may read"),
+        ({"client": "local", "scopes": ["read"], "open": True}, Verdict.OK, "lets everybody in"),
+    ],
+    ids=["may write", "may only look", "open"],
+)
+async def test_a_key_is_told_with_its_client_and_what_it_may_do(
+    own: dict[str, object], verdict: Verdict, told: str, tmp_path: Path
+) -> None:
+    async with Wire(httpx.Response(200, json=own)).client() as client:
+        finding = await check_key(client, find_addresses({"EKIDEN_API_KEY": "x" * 20}, tmp_path))
+
+    assert finding.verdict is verdict
+    assert told in finding.found
 
 
 @pytest.mark.parametrize(("apart", "verdict"), [(0, Verdict.OK), (3600, Verdict.WARNING), (-3600, Verdict.WARNING)])

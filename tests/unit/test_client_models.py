@@ -106,6 +106,7 @@ CALLS: Mapping[str, Call] = {
     "dropDeadLetter": lambda client: client.dead_letters.drop(LETTER),
     "dropDeadLetters": lambda client: client.dead_letters.drop_many(queue="a", reason="b"),
     "createKey": lambda client: client.keys.create("a", ["read"], rate_per_minute=60, concurrent_sessions=None),
+    "getOwnKey": lambda client: client.keys.own(),
     "listKeys": lambda client: client.keys.page(client="a", revoked=True, cursor="c"),
     "getKey": lambda client: client.keys.get(KEY),
     "limitKey": lambda client: client.keys.limit(KEY, rate_per_minute=None, concurrent_sessions=5, etag='"1"'),

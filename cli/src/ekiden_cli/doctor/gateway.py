@@ -54,22 +54,21 @@ def check_readiness(readiness: Readiness, url: str) -> Finding:
 
 
 async def check_key(client: EkidenClient, addresses: Addresses) -> Finding:
-    """Look whether we are let in. Whether the key may write or administer, only a command can show."""
+    """Look whether we are let in, who we are then, and what we may do."""
     try:
-        await client.sessions.page(limit=1)
+        own = await client.keys.own()
     except Unauthenticated as error:
         told = "the gateway does not know EKIDEN_API_KEY" if addresses.api_key else "EKIDEN_API_KEY is not set"
         return failed("Key", told, help_for(error))
     except EkidenError as error:
         return failed("Key", str(error), help_for(error))
-    if addresses.api_key is None:
-        return ok("Key", "none is set, and the gateway asks for none")
-    async with EkidenClient(client.url, key="", patience=_AT_ONCE) as stranger:
-        try:
-            await stranger.sessions.page(limit=1)
-        except EkidenError:
-            return ok("Key", "the gateway knows EKIDEN_API_KEY, and it may read")
-    return ok("Key", "EKIDEN_API_KEY is set, and the gateway lets everybody in")
+    if own.open:
+        set_here = "EKIDEN_API_KEY is set" if addresses.api_key else "none is set"
+        return ok("Key", f"{set_here}, and the gateway lets everybody in: what is made belongs to {own.client}")
+    told = f"the gateway knows EKIDEN_API_KEY: client {own.client}, may {', '.join(own.scopes)}"
+    if "write" not in own.scopes:
+        return warning("Key", told, "It can look at sessions and not begin any; ask for one with the scope write.")
+    return ok("Key", told)
 
 
 async def check_version(client: EkidenClient) -> Finding:

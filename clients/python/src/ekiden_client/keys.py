@@ -6,7 +6,7 @@ from urllib.parse import quote
 from ekiden_client.changes import KEPT, Change, changed
 from ekiden_client.connection import Connection
 from ekiden_client.models.document import Page
-from ekiden_client.models.keys import Key, MadeKey
+from ekiden_client.models.keys import Key, MadeKey, OwnKey
 from ekiden_client.models.words import Scope
 from ekiden_client.paging import LARGEST_PAGE, through
 
@@ -39,6 +39,10 @@ class Keys:
         limits = {"ratePerMinute": rate_per_minute, "concurrentSessions": concurrent_sessions}
         wish = {"client": client, "scopes": list(scopes)} | changed(limits)
         return await self._connection.command(MadeKey, _PATH, wish, idempotency_key=idempotency_key)
+
+    async def own(self) -> OwnKey:
+        """Say who one is here, what one may do, and how much of it. Needs no scope but read."""
+        return await self._connection.ask(OwnKey, "GET", f"{_PATH}/self")
 
     async def page(
         self, *, client: str | None = None, revoked: bool = False, limit: int = 20, cursor: str | None = None

@@ -57,10 +57,10 @@ class Webhooks:
         """Tell an address nothing any more; what is pending is given up."""
         await self._connection.send("DELETE", _one(webhook_id), again=Again.IF_NOT_DONE)
 
-    async def rotate_secret(self, webhook_id: str) -> WebhookWithSecret:
+    async def rotate_secret(self, webhook_id: str, *, idempotency_key: str | None = None) -> WebhookWithSecret:
         """Make a new secret, in this answer and nowhere else; for 24 hours the old one signs, too."""
         path = f"{_one(webhook_id)}/rotate-secret"
-        return await self._connection.ask(WebhookWithSecret, "POST", path, again=Again.IF_NOT_DONE)
+        return await self._connection.command(WebhookWithSecret, path, idempotency_key=idempotency_key)
 
     async def test(self, webhook_id: str) -> Delivery:
         """Send a ping. `delivery` tells what became of it."""

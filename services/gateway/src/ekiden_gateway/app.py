@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import cache, partial
+from importlib.metadata import version
 from types import FrameType
 from typing import Any
 
@@ -33,6 +34,7 @@ from ekiden_gateway.routes import (
     gates,
     health,
     keys,
+    own_key,
     providers,
     recovery,
     schedule_runs,
@@ -90,6 +92,7 @@ _MODULES = (
     workflows,
     providers,
     dead_letters,
+    own_key,  # before the keys, of which its path would name one
     keys,
     webhooks,
     webhook_deliveries,
@@ -131,7 +134,7 @@ def bare_app(**more: Any) -> FastAPI:
         title="Ekiden",
         summary="Chain-of-thought sessions over RabbitMQ: from a theme to drafts, paid once",
         description=_DESCRIPTION,
-        version="0.1.0",
+        version=version("ekiden-gateway"),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_tags=_TAGS,
         openapi_url=None,

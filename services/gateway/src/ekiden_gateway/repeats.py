@@ -42,6 +42,11 @@ async def _webhook_created(request: Request, parts: Parts, client: str, key: str
     return await parts.webhooks.created_under(client, key) is not None
 
 
+async def _rotated(request: Request, parts: Parts, client: str, key: str) -> bool:
+    webhook = await parts.webhooks.load(request.path_params["webhookId"])
+    return webhook is not None and webhook.owner == client and webhook.was_rotated_by(key)
+
+
 async def _key_created(request: Request, parts: Parts, client: str, key: str) -> bool:
     return await parts.keys.created_under(client, key) is not None
 
@@ -58,6 +63,7 @@ ROUTES: Mapping[str | None, CarriedOut] = {
     "createSchedule": _schedule_created,
     "fireSchedule": _fired,
     "createWebhook": _webhook_created,
+    "rotateWebhookSecret": _rotated,
     "createKey": _key_created,
 }
 """By operation: all that take an Idempotency-Key, and no other."""

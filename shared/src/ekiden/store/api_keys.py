@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
 from ekiden.store import created, lists
@@ -16,6 +17,7 @@ ACTIVE_KEYS = 2
 """Of one client: the one it uses and, while it changes over, the next."""
 USE_NOTED_SECONDS = 60
 _ACTIVE: Mapping[str, object] = {"revokedAt": None}
+_END = [{"$set": {"revokedAt": {"$ifNull": ["$revokedAt", "$$NOW"]}, "slot": "$$REMOVE"}}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class ApiKeyStore:
     """Every method may raise Unreachable. Making and revoking are journaled: both are the truth of who may come in."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._keys = database.journaled("api_keys")
         self._quick = database.quick("api_keys")
 
@@ -79,10 +82,10 @@ class ApiKeyStore:
             found = await self._keys.find({"client": client, "slot": {"$gt": 0}}).to_list()
         return sorted(map(_key, found), key=lambda key: (key.created_at, key.id), reverse=True)
 
-    async def active_with(self, scopes: Collection[str]) -> list[ApiKey]:
-        """The active keys that have all of these scopes."""
+    async def any_with(self, scopes: Collection[str]) -> bool:
+        """Whether an active key has all of these scopes."""
         with away():
-            return [_key(row) async for row in self._keys.find({"scopes": {"$all": sorted(scopes)}, **_ACTIVE})]
+            return await self._keys.find_one(_active_with(scopes), {"_id": 1}) is not None
 
     async def any_ever(self) -> bool:
         """Whether a key was ever stored, revoked ones included."""
@@ -104,14 +107,26 @@ class ApiKeyStore:
             found = await self._keys.find_one_and_update(as_read, changed, return_document=ReturnDocument.AFTER)
         return _key(found) if found else None
 
-    async def revoke(self, key_id: str) -> ApiKey | None:
-        """End a key and give its place free; one that is revoked already stays as it is. None when it is unknown."""
-        ended = {"revokedAt": {"$ifNull": ["$revokedAt", "$$NOW"]}, "slot": "$$REMOVE"}
+    async def revoke(self, key_id: str) -> None:
+        """End a key and give its place free; one that is revoked already stays as it is."""
         with away():
-            changed = await self._keys.find_one_and_update(
-                {"_id": key_id}, [{"$set": ended}], return_document=ReturnDocument.AFTER
-            )
-        return _key(changed) if changed else None
+            await self._keys.update_one({"_id": key_id}, _END)
+
+    async def revoke_unless_last(self, key_id: str, scopes: Collection[str]) -> bool:
+        """End a key if another active one has all of these scopes. False when none has: then nothing is done.
+
+        The one that stays is written, too: of two that are to end one another at the same moment one finds the other
+        ended, and stays.
+        """
+        others = {"_id": {"$ne": key_id}, **_active_with(scopes)}
+
+        async def end(session: AsyncClientSession) -> bool:
+            staying = await self._keys.update_one(others, {"$inc": {"stayed": 1}}, session=session)
+            if staying.matched_count:
+                await self._keys.update_one({"_id": key_id}, _END, session=session)
+            return staying.matched_count == 1
+
+        return await self._database.as_one(end)
 
     async def used(self, key_id: str) -> None:
         """Note that a key was used, at most once a minute."""
@@ -119,6 +134,10 @@ class ApiKeyStore:
         stale = {"$expr": {"$lt": [{"$ifNull": ["$lastUsedAt", None]}, long_ago]}}  # null comes before every date
         with away():
             await self._quick.update_one({"_id": key_id, **stale}, [{"$set": {"lastUsedAt": "$$NOW"}}])
+
+
+def _active_with(scopes: Collection[str]) -> Document:
+    return {"scopes": {"$all": sorted(scopes)}, **_ACTIVE}
 
 
 def _document(key: ApiKey, digest: bytes) -> Document:

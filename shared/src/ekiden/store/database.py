@@ -1,11 +1,12 @@
 """The connection to MongoDB: one client a process, deadlines on everything, two durabilities by name."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
-from typing import Any
+from typing import Any, TypeVar
 
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, NetworkTimeout, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
@@ -17,6 +18,7 @@ from ekiden.store.watch import CommandWatch
 
 Document = dict[str, Any]
 Collection = AsyncCollection[Document]
+T = TypeVar("T")
 
 TIMEOUT_MS = 10_000
 APP_NAME = "ekiden"
@@ -53,6 +55,16 @@ class Database:
 
     def quick(self, collection: str) -> Collection:
         return self._database.get_collection(collection, write_concern=QUICK, read_concern=ReadConcern("local"))
+
+    async def as_one(self, work: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
+        """Do all that is written in the session or nothing of it, journaled. Raises Unreachable.
+
+        Done again from the beginning when somebody else writes one of these documents at the same time. For what is
+        rare: sessions and tasks need no transaction.
+        """
+        with away():
+            async with self._client.start_session() as session:
+                return await session.with_transaction(work, write_concern=JOURNALED)
 
     async def command(self, name: str) -> Mapping[str, Any]:
         with away():

@@ -1,7 +1,7 @@
 """A webhook: an address that hears of its owner's sessions, and the secrets it knows us by."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ekiden.webhooks.events import EventKind, Told
@@ -21,10 +21,14 @@ LOOKED_AT_EVERY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One that signs, until a time when another has followed it. Its text is in no representation of it."""
+    """One that signs, until a time when another has followed it. Its text is in no representation of it.
+
+    `known_as` is the idempotency key of the request that asked for it.
+    """
 
     text: str
     until: datetime | None = None
+    known_as: str = ""
 
     def __repr__(self) -> str:
         return f"Secret(until={self.until!r})"
@@ -57,10 +61,17 @@ class Webhook:
         """The secrets to sign with, the newest first."""
         return tuple(secret.text for secret in self.secrets if secret.until is None or secret.until > now)
 
-    def rotated(self, text: str, now: datetime) -> tuple[Secret, ...]:
-        """Its secrets with a new one, which the others outlive by a day."""
-        kept = [Secret(one.text, one.until or now + KEPT_SIGNING) for one in self.secrets]
-        return (Secret(text), *[one for one in kept if one.until and one.until > now])[:MOST_SECRETS]
+    def was_rotated_by(self, known_as: str) -> bool:
+        """Whether one of its secrets was made for a request of this idempotency key."""
+        return any(one.known_as == known_as for one in self.secrets)
+
+    def rotated(self, text: str, now: datetime, known_as: str = "") -> tuple[Secret, ...]:
+        """Its secrets with a new one, which the others outlive by a day; without it when its request is a repeat."""
+        if known_as and self.was_rotated_by(known_as):
+            return self.secrets
+        kept = [replace(one, until=one.until or now + KEPT_SIGNING) for one in self.secrets]
+        new = Secret(text, known_as=known_as)
+        return (new, *[one for one in kept if one.until and one.until > now])[:MOST_SECRETS]
 
 
 def of_session(owner: str, url: str) -> str:

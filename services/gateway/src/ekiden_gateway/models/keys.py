@@ -85,6 +85,17 @@ class MadeKey(KeyAnswer):
     secret: str = Field(examples=[EXAMPLE_SECRET], pattern=r"^ek_[A-Za-z0-9]{43}$")
 
 
+class OwnKey(Answered):
+    """Who somebody is to the gateway, by the key he came with."""
+
+    client: str = Field(examples=["marketing"], description="Whose things he sees, and who owns what he makes")
+    key_id: str | None = Field(examples=[EXAMPLE_KEY], description="null: of the environment, or none is asked for")
+    scopes: list[Scope] = Field(description="What the key may do")
+    rate_per_minute: int | None = Field(examples=[60], description="Changing requests a minute; null: no limit")
+    concurrent_sessions: int | None = Field(examples=[20], description="Sessions at a time; null: no limit")
+    open: bool = Field(description="Whether everybody may come in who can reach the gateway, without a key")
+
+
 class KeyPage(Answered):
     items: list[KeyAnswer]
     next_cursor: str | None = None

@@ -53,7 +53,7 @@ async def create(
     can show its secret again.
     """
     idempotency = intake.idempotency(known_as, asked.model_dump(mode="json", exclude_defaults=True))
-    if not set(asked.scopes) >= _MANAGING and await parts.callers.is_open() and not await _administrators(parts):
+    if not set(asked.scopes) >= _MANAGING and await parts.callers.is_open() and not await _somebody_manages(parts):
         raise Problem(
             LAST_ADMIN, f"The first key needs the scopes write and admin: it closes the gateway. {LAST_ADMIN.remedy}"
         )
@@ -120,9 +120,10 @@ async def revoke(parts: UsedParts, by: Operator, key_id: KeyPath) -> Response:
     One may revoke the key one comes with, but not the last one that can manage keys.
     """
     key = await _known(parts, key_id)
-    if key.revoked_at is None and key.scopes >= _MANAGING and not await _administrators(parts, but=key.id):
+    if key.revoked_at is not None or not key.scopes >= _MANAGING or _manages_by_environment(parts):
+        await parts.keys.revoke(key_id)
+    elif not await parts.keys.revoke_unless_last(key_id, _MANAGING):
         raise Problem(LAST_ADMIN, f"Without the key {key_id} nobody could manage keys. {LAST_ADMIN.remedy}")
-    await parts.keys.revoke(key_id)
     parts.callers.changed(key.client)
     if key.revoked_at is None:
         log.info("api_key_revoked", key_id=key_id, client=key.client, by=by.client)
@@ -148,11 +149,12 @@ async def _refused(parts: Parts, by: str, client: str, known_as: Idempotency | N
     return Problem(TWO_KEYS, f"{client} has two active keys, {where}. {TWO_KEYS.remedy}", extra={"whatWorks": ways})
 
 
-async def _administrators(parts: Parts, but: str = "") -> bool:
-    """Whether somebody else can manage keys."""
-    if any(key.scopes >= _MANAGING for key in parts.keyring.keys):
-        return True
-    return any(key.id != but for key in await parts.keys.active_with(_MANAGING))
+def _manages_by_environment(parts: Parts) -> bool:
+    return any(key.scopes >= _MANAGING for key in parts.keyring.keys)
+
+
+async def _somebody_manages(parts: Parts) -> bool:
+    return _manages_by_environment(parts) or await parts.keys.any_with(_MANAGING)
 
 
 async def _known(parts: Parts, key_id: str) -> ApiKey:

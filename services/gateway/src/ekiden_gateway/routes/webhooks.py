@@ -121,14 +121,21 @@ async def delete(webhook: LocatedWebhook, parts: UsedParts) -> None:
     "/{webhookId}/rotate-secret",
     operation_id="rotateWebhookSecret",
     response_model=WebhookWithSecret,
-    responses=documented(UNKNOWN_WEBHOOK) | tagged(),
+    responses=documented(UNKNOWN_WEBHOOK, REQUEST_RUNNING) | tagged(),
 )
 async def rotate(
-    webhook: LocatedWebhook, parts: UsedParts, response: Response, asked: Nothing | None = None
+    webhook: LocatedWebhook, parts: UsedParts, response: Response, key: IdempotencyKey, asked: Nothing | None = None
 ) -> WebhookWithSecret:
-    """Sign with a new secret, which the answer shows; for 24 hours the one before signs beside it."""
+    """Sign with a new secret, which the answer shows; for 24 hours the one before signs beside it.
+
+    A request repeated under its `Idempotency-Key` makes no other, and is answered with the webhook as it is by then.
+    """
     secret, now = new_secret(), parts.database.clock.now()
-    written = await receivers.write(parts, webhook, lambda found: replace(found, secrets=found.rotated(secret, now)))
+
+    def make(found: Webhook) -> Webhook:
+        return replace(found, secrets=found.rotated(secret, now, key or ""))
+
+    written = await receivers.write(parts, webhook, make)
     response.headers["ETag"] = etag(written.revision)
     return views.with_secret(written)
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from ekiden.store.api_keys import ApiKey
+from ekiden_gateway.callers import Caller, Limits
 from ekiden_gateway.keys import Scope
-from ekiden_gateway.models.keys import KeyAnswer, MadeKey
+from ekiden_gateway.models.keys import KeyAnswer, MadeKey, OwnKey
 from ekiden_gateway.models.problems import Way
 
 BASE = "/api/keys"
@@ -26,6 +27,17 @@ def key(stored: ApiKey) -> KeyAnswer:
 
 def made(stored: ApiKey, secret: str) -> MadeKey:
     return MadeKey(**key(stored).model_dump(), secret=secret)
+
+
+def own(caller: Caller, limits: Limits, *, is_open: bool) -> OwnKey:
+    return OwnKey(
+        client=caller.client,
+        key_id=caller.key if caller.key != caller.client else None,
+        scopes=[scope for scope in Scope if scope in caller.scopes],
+        rate_per_minute=limits.per_minute,
+        concurrent_sessions=limits.sessions,
+        open=is_open,
+    )
 
 
 def to_revoke(active: Sequence[ApiKey]) -> list[dict[str, object]]:

@@ -71,7 +71,7 @@ async def turn(webhook: Shown, parts: UsedParts, visitor: Known, form: WrittenFo
             seen = form.text("seen") or None
             await routes.edit(webhook, parts, checked(EditWebhook, asked), Response(), seen)
         case "rotate":
-            made = await routes.rotate(webhook, parts, Response())
+            made = await routes.rotate(webhook, parts, Response(), form.key)
             return await _one(parts, visitor, await receivers.known(parts, visitor.owner, webhook.id), made)
         case "test":
             told = await routes.ping(webhook, parts, Response())
