@@ -19,6 +19,7 @@ import schemathesis
 from hypothesis import strategies as st
 
 from ekiden_gateway.listing import cursor_at
+from ekiden_gateway.views.schedules import BASE as SCHEDULES
 from ekiden_gateway.views.session import BASE
 from ekiden_gateway.views.webhooks import BASE as WEBHOOKS
 
@@ -36,8 +37,10 @@ ROADS: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 """How to come to a state that no worker is needed for: what to create, and what to say then."""
 
-KEPT_WEBHOOKS = 20
-_webhooks: list[str] = []
+KEPT = 20
+"""Webhooks and schedules: an owner has no more than a hundred of each."""
+_made: dict[str, list[str]] = {WEBHOOKS: [], SCHEDULES: []}
+_CREATING = {"createWebhook": (WEBHOOKS, "id"), "createSchedule": (SCHEDULES, "scheduleId")}
 _dice = random.Random(0)
 _gateway = httpx.Client(base_url=YARD["url"], headers={"X-API-Key": YARD["key"]}, timeout=60, trust_env=False)
 
@@ -64,7 +67,8 @@ def schedule() -> str:
     """A new one, so that what is deleted, paused or fired is nobody else's."""
     session = {"theme": "conformance", **YARD["wish"]}
     wish = {"name": "conformance", "cron": "0 9 1 1 *", "timeZone": "Asia/Tokyo", "session": session}
-    schedule_id: str = _gateway.post("/api/schedules", json=wish).raise_for_status().json()["scheduleId"]
+    schedule_id: str = _gateway.post(SCHEDULES, json=wish).raise_for_status().json()["scheduleId"]
+    _made[SCHEDULES].append(schedule_id)
     return schedule_id
 
 
@@ -120,7 +124,7 @@ def _link() -> str:
 def _tell(case: schemathesis.Case[Any], places: Any) -> None:
     """A webhook of its own for each call: another may have been deleted, or disabled."""
     places["webhookId"] = _gateway.post(WEBHOOKS, json={"url": "https://example.com/hook"}).json()["id"]
-    _webhooks.append(places["webhookId"])
+    _made[WEBHOOKS].append(places["webhookId"])
     if "deliveryId" in places:
         ping = _gateway.post(f"{WEBHOOKS}/{places['webhookId']}/test")
         places["deliveryId"] = ping.raise_for_status().json()["id"]
@@ -133,10 +137,12 @@ def after_call(
     operation = case.operation.definition.raw.get("operationId", case.operation.label)
     if operation == "openBreaker" and response.status_code == 200:
         _gateway.post(f"/api/providers/{case.path_parameters['provider']}/close").raise_for_status()
-    if operation == "createWebhook" and response.status_code == 201:
-        _webhooks.append(json.loads(response.content)["id"])
-    while len(_webhooks) > KEPT_WEBHOOKS:  # an owner has no more than a hundred
-        _gateway.delete(f"{WEBHOOKS}/{_webhooks.pop(0)}")
+    if operation in _CREATING and response.status_code == 201:
+        base, name = _CREATING[operation]
+        _made[base].append(json.loads(response.content)[name])
+    for base, ids in _made.items():
+        while len(ids) > KEPT:
+            _gateway.delete(f"{base}/{ids.pop(0)}")
     asked = str(response.request.method).lower() == case.operation.method
     TALLY[f"{operation} {response.status_code if asked else 'another method'}"] += 1
 

@@ -45,7 +45,8 @@ class Retention:
         letters = await self.store.remove_letters(now - self.keep, LETTERS)
         if letters:
             log.info("dead_letters_pruned", letters=letters)
-        await self.store.remove_webhooks(now - LOOKED_AT_EVERY, now, WEBHOOKS)
+        if webhooks := await self.store.remove_webhooks(now - LOOKED_AT_EVERY, now, WEBHOOKS):
+            log.info("webhooks_pruned", webhooks=webhooks)
         return BREATH_SECONDS if len(old) == BATCH or letters == LETTERS else PASS_SECONDS
 
     async def _finish(self, ended: Ended) -> None:
