@@ -9,7 +9,6 @@ from typing import cast
 from uuid import uuid4
 
 import aio_pika
-import aiormq
 import httpx
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
@@ -163,11 +162,10 @@ async def test_a_deleted_queue_that_cannot_be_declared_is_told(infra: Infra, sit
 
 
 async def test_a_consumer_that_is_gone_without_a_word_is_told_and_subscribed_again(site: Site) -> None:
-    subscriber = site.service.backbone.consumer._subscribers[0]
-    queue, tag = subscriber._queue_obj, subscriber._consumer_tag
-    assert queue is not None
+    subscription = site.service.backbone.consumer._subscriptions[0]
+    tag = subscription.tag
     assert tag is not None
-    channel = cast("aiormq.Channel", await queue.channel.get_underlay_channel())
+    channel = await subscription.channel()
     believed = channel.consumers[tag]
     await channel.basic_cancel(tag)
     channel.consumers[tag] = believed
@@ -178,8 +176,8 @@ async def test_a_consumer_that_is_gone_without_a_word_is_told_and_subscribed_aga
 
 
 async def test_a_channel_that_the_broker_closes_comes_back_with_its_consumer(site: Site) -> None:
-    subscriber = site.service.backbone.consumer._subscribers[0]
-    queue = subscriber._queue_obj
+    subscription = site.service.backbone.consumer._subscriptions[0]
+    queue = subscription.declared
     assert queue is not None
     underlay = await queue.channel.get_underlay_channel()
     await underlay.basic_ack(4711)  # PRECONDITION_FAILED: the broker closes the channel

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 import pytest
-from faststream.rabbit.annotations import RabbitMessage
+from aio_pika.abc import AbstractIncomingMessage
 
 from ekiden.broker import consumer
 
@@ -22,9 +22,9 @@ class Hanging:
 
 @pytest.mark.parametrize("end", [consumer._ack, consumer._reject])
 async def test_an_acknowledgement_that_is_never_written_is_given_up(
-    end: Callable[[RabbitMessage], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+    end: Callable[[AbstractIncomingMessage], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between claim and call a worker acknowledges: waiting there for ever it would keep its lease for ever."""
     monkeypatch.setattr(consumer, "ACK_SECONDS", 0.01)
 
-    await asyncio.wait_for(end(cast("RabbitMessage", Hanging())), 10)
+    await asyncio.wait_for(end(cast("AbstractIncomingMessage", Hanging())), 10)

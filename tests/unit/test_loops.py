@@ -34,7 +34,7 @@ def consumers(work: Work, patch: pytest.MonkeyPatch) -> Loop:
     patch.setattr(consumer, "HEAL_SECONDS", 0)
     patch.setattr(consumer, "lost", lost)
     connection = SimpleNamespace(connected=SimpleNamespace(is_set=lambda: True))
-    stand_in = cast("Consumer", SimpleNamespace(_connection=connection, _subscribers=[]))
+    stand_in = cast("Consumer", SimpleNamespace(_connection=connection, _subscriptions=[]))
     return lambda: Consumer.heal_forever(stand_in)
 
 

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ekiden.metric import Metric
-from ekiden.metrics import CALL_BUCKETS, CAUSES, EVERYBODY, FASTSTREAM, TABLE
+from ekiden.metrics import CALL_BUCKETS, CAUSES, EVERYBODY, TABLE
 from ekiden.metrics_page import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -95,16 +95,6 @@ def test_calls_and_messages_are_measured_up_to_five_minutes() -> None:
     for name in ("provider_request_duration_seconds", "received_processed_messages_duration_seconds"):
         metric = next(metric for metric in TABLE.metrics if metric.name == f"ekiden_{name}")
         assert metric.collector._kwargs["buckets"] == CALL_BUCKETS
-
-
-def test_the_brokers_middleware_finds_our_metrics_under_its_own_names() -> None:
-    from faststream.prometheus.container import MetricsContainer
-
-    theirs = MetricsContainer(FASTSTREAM, metrics_prefix="ekiden", custom_label_names=())
-    ours = {metric.name: metric.collector for metric in TABLE.metrics}
-
-    for name in ("messages_in_process", "processed_messages_total", "processed_messages_duration_seconds"):
-        assert getattr(theirs, f"received_{name}") is ours[f"ekiden_received_{name}"]
 
 
 def test_the_page_in_the_docs_is_the_one_of_the_table() -> None:

@@ -8,8 +8,6 @@ Longer than a module should be, because it is the one place.
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry
-
 from ekiden.broker.topology import QUEUES
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import WaitingReason
@@ -298,16 +296,13 @@ PUBLISH_SECONDS = TABLE.histogram(
     act="`failed`, or seconds: the broker is away or blocks publishers (memory, disk). Nothing is lost.",
 )
 
-# FastStream's own middleware measures consuming. It takes metrics that are registered under its names, so that the
-# durations, which it would stop at 10 s, go to 300; the rest of what it has (sizes, publishing, which is not done with
-# it) stays in the registry that only it sees.
-_BY_HANDLER = {"app_name": None, "broker": None, "handler": None}
+_BY_QUEUE = {"queue": None}
 
 MESSAGES_IN_PROCESS = TABLE.gauge(
     "received_messages_in_process",
     "messages",
     of=CONSUMERS,
-    labels=_BY_HANDLER,
+    labels=_BY_QUEUE,
     means="Messages held unacknowledged by handlers: those that wait for a slot, a rate or a breaker included.",
     act="Stays at 64 per worker, its prefetch: the queue backs up; see `ekiden_tasks_outstanding`.",
 )
@@ -315,7 +310,7 @@ MESSAGES_PROCESSED = TABLE.counter(
     "received_processed_messages_total",
     "messages",
     of=CONSUMERS,
-    labels=_BY_HANDLER | {"status": None},
+    labels=_BY_QUEUE,
     means="Messages that a handler is done with.",
     act="Stops while the queue is not empty: the consumers hang; see `/readyz` of the service.",
 )
@@ -323,15 +318,11 @@ MESSAGE_SECONDS = TABLE.histogram(
     "received_processed_messages_duration_seconds",
     "seconds",
     of=CONSUMERS,
-    labels=_BY_HANDLER,
+    labels=_BY_QUEUE,
     buckets=CALL_BUCKETS,
     means="How long a handler held a message: a worker's until the claim, the orchestrator's for one decision.",
     act="The orchestrator's above 1 s: a slow database. A worker's: its slots, the provider's rate or breaker.",
 )
-FASTSTREAM = CollectorRegistry()
-"""For `RabbitPrometheusMiddleware`; nobody exports it."""
-for _collector in (MESSAGES_IN_PROCESS, MESSAGES_PROCESSED, MESSAGE_SECONDS):
-    FASTSTREAM.register(_collector)
 
 # ── Webhooks ─────────────────────────────────────────────────────────────────────────────────────────────────
 

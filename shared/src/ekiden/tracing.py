@@ -8,17 +8,16 @@ session moved, is kept beside it in the database (`traceparent`, W3C): whoever g
 """
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from faststream.rabbit.opentelemetry import RabbitTelemetryMiddleware
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
     from opentelemetry.trace import Tracer
 
-Kind = Literal["INTERNAL", "CLIENT", "PRODUCER"]
+Kind = Literal["INTERNAL", "CLIENT", "PRODUCER", "CONSUMER"]
 Attributes = Mapping[str, str | bool | int | float]
 SESSION_ID = "ekiden.session.id"
 TASK_ID = "ekiden.task.id"
@@ -68,16 +67,6 @@ def end() -> None:
 def provider() -> "TracerProvider | None":
     """For libraries that trace by themselves. None while tracing is off."""
     return _provider
-
-
-def broker_middlewares() -> "Sequence[RabbitTelemetryMiddleware]":
-    """What makes FastStream continue the trace of each message it delivers."""
-    if _provider is None:
-        return ()
-    from faststream.rabbit.opentelemetry import RabbitTelemetryMiddleware
-    from opentelemetry.metrics import NoOpMeterProvider
-
-    return (RabbitTelemetryMiddleware(tracer_provider=_provider, meter_provider=NoOpMeterProvider()),)
 
 
 def span(

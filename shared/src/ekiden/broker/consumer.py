@@ -5,29 +5,26 @@ Database away → kept, and tried again in place.
 """
 
 import asyncio
+import time
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
+import aio_pika
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from aiormq.exceptions import AMQPError
-from faststream import AckPolicy
-from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitQueue
-from faststream.rabbit.annotations import RabbitMessage
-from faststream.rabbit.prometheus import RabbitPrometheusMiddleware
-from faststream.rabbit.schemas.queue import QuorumQueueArgs
-from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 
-from ekiden import tracing
-from ekiden.broker import dead_letters, topology
-from ekiden.broker.liveness import lost, missing, subscribe_again
+from ekiden.broker import dead_letters, spans, topology
+from ekiden.broker.away import away
+from ekiden.broker.liveness import lost, missing
 from ekiden.broker.publisher import Publisher
+from ekiden.broker.subscription import Subscription
 from ekiden.errors import Unreachable
 from ekiden.masking import hide
 from ekiden.messages.dead_letter import DeadLetter
 from ekiden.messages.envelope import Envelope
-from ekiden.metrics import FASTSTREAM, MESSAGES_BURIED
+from ekiden.metrics import MESSAGE_SECONDS, MESSAGES_BURIED, MESSAGES_IN_PROCESS, MESSAGES_PROCESSED
 
 log = structlog.get_logger()
 RETRY_SECONDS = 1.0
@@ -60,21 +57,12 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._handling: set[asyncio.Task[None]] = set()
         self._connection: AbstractRobustConnection | None = None
-        self._subscribers: list[RabbitSubscriber] = []
-        self._broker = RabbitBroker(
-            topology.with_heartbeat(url),
-            reconnect_interval=topology.RECONNECT_SECONDS,
-            timeout=topology.PUBLISH_SECONDS,
-            graceful_timeout=1.0,
-            logger=None,
-            apply_types=True,
-            middlewares=(*tracing.broker_middlewares(), _measured()),
-        )
+        self._subscriptions: list[Subscription] = []
 
     def subscribe(self, queue: str, kinds: Callable[[bytes], M], handler: Handler[M], *, prefetch: int) -> None:
         """Consume a work queue. Acknowledgement is manual; at most `prefetch` messages are held unacknowledged."""
 
-        async def handle(message: RabbitMessage) -> None:
+        async def handle(message: AbstractIncomingMessage) -> None:
             await self._handle(message, queue, kinds, handler)
 
         self._receive(queue, handle, prefetch)
@@ -82,18 +70,22 @@ class Consumer:
     def collect_dead_letters(self, keep: Keep, *, prefetch: int) -> None:
         """Consume the dead letters: each is acknowledged when it is kept, and never buried again."""
 
-        async def handle(message: RabbitMessage) -> None:
+        async def handle(message: AbstractIncomingMessage) -> None:
             await self._keep(message, keep)
 
         self._receive(topology.DEAD_LETTERS, handle, prefetch)
 
     async def start(self) -> None:
         """Raises Unreachable."""
-        try:
-            self._connection = await self._broker.connect()
-            await self._broker.start()
-        except (AMQPError, OSError, RuntimeError) as error:
-            raise Unreachable(f"the broker does not answer: {error}") from error
+        with away("the broker does not answer"):
+            if self._connection is None:
+                self._connection = await aio_pika.connect_robust(
+                    topology.with_heartbeat(self._url),
+                    reconnect_interval=topology.RECONNECT_SECONDS,
+                    timeout=topology.PUBLISH_SECONDS,
+                )
+            for subscription in self._subscriptions:
+                await subscription.begin(self._connection)
 
     async def stop(self) -> None:
         """Take no more messages. What is held unacknowledged goes back to the queue.
@@ -103,15 +95,16 @@ class Consumer:
         self._stopping.set()
         if self._handling:
             await asyncio.wait(self._handling, timeout=STOP_SECONDS)
-        await self._broker.stop()
+        if self._connection is not None:
+            await self._connection.close()
 
     async def unready(self) -> list[str]:
         """What does not really work right now, one sentence each: connection, queues, and the consumers on them."""
-        return await missing(self._connection, self._subscribers)
+        return await missing(self._connection, self._subscriptions)
 
     async def heal_forever(self) -> None:
         """Subscribe again where a consumer was missing at two looks; aio-pika has mended all else by the second."""
-        suspects: set[RabbitSubscriber] = set()
+        suspects: list[Subscription] = []
         while True:
             await asyncio.sleep(HEAL_SECONDS)
             connection = self._connection
@@ -119,13 +112,13 @@ class Consumer:
                 continue  # lost connections are aio-pika's, and come back with their consumers
             try:
                 async with asyncio.timeout(HEALING_SECONDS):
-                    found = set(await lost(connection, self._subscribers))
-                    if again := found & suspects:
+                    found = await lost(connection, self._subscriptions)
+                    if again := [subscription for subscription in found if subscription in suspects]:
                         await topology.declare_at(self._url)
-                    for subscriber in again:
-                        await subscribe_again(subscriber)
-                        log.warning("consumer_subscribed_again", queue=subscriber.queue.name)
-                    suspects = found - again
+                    for subscription in again:
+                        await subscription.begin_again()
+                        log.warning("consumer_subscribed_again", queue=subscription.queue.name)
+                    suspects = [subscription for subscription in found if subscription not in again]
             except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
                 log.warning("consumer_not_healed", error=repr(error))
             except Exception:
@@ -135,39 +128,17 @@ class Consumer:
                 if task is None or task.cancelling() > 0:  # else aiormq cancelled its waiters: a connection died
                     raise
 
-    def _receive(self, queue: str, handle: Callable[[RabbitMessage], Awaitable[None]], prefetch: int) -> None:
-        wanted = topology.queue(queue)
-        arguments = cast("QuorumQueueArgs", wanted.declared_arguments)
-        declared = RabbitQueue(
-            wanted.name,
-            queue_type=QueueType.QUORUM,
-            durable=True,
-            arguments=arguments,
-            routing_key=wanted.routing_key,
-        )
-        # With its exchange: a queue that somebody deleted is bound again when it is declared again.
-        kind = ExchangeType(topology.EXCHANGES[wanted.exchange].value) if wanted.exchange else ExchangeType.DIRECT
-        subscriber = self._broker.subscriber(
-            declared,
-            RabbitExchange(wanted.exchange or "", type=kind, durable=True),
-            channel=Channel(prefetch_count=prefetch),
-            ack_policy=AckPolicy.MANUAL,
-            decoder=_undecoded,
-            no_reply=True,  # a `reply_to` in somebody's message is not ours to answer
-        )
-
-        @subscriber
-        async def receive(message: RabbitMessage) -> None:
-            # A lost connection cancels FastStream's handlers. Ours goes on: it may just have claimed a task.
-            task = asyncio.create_task(_run(handle, message))
+    def _receive(self, name: str, handle: Callable[[AbstractIncomingMessage], Awaitable[None]], prefetch: int) -> None:
+        async def receive(message: AbstractIncomingMessage) -> None:
+            # A lost connection cancels aiormq's tasks. Ours goes on: it may just have claimed a task.
+            task = asyncio.create_task(_measured(name, handle, message))
             self._handling.add(task)
             task.add_done_callback(self._handling.discard)
-            await asyncio.shield(task)
 
-        self._subscribers.append(subscriber)
+        self._subscriptions.append(Subscription(topology.queue(name), prefetch, receive))
 
     async def _handle(
-        self, message: RabbitMessage, queue: str, decode: Callable[[bytes], M], handler: Handler[M]
+        self, message: AbstractIncomingMessage, queue: str, decode: Callable[[bytes], M], handler: Handler[M]
     ) -> None:
         acked = False
 
@@ -198,19 +169,19 @@ class Consumer:
                     await self._bury(message, queue, dead_letters.HANDLER_CRASHED, traceback.format_exc(limit=-8))
             return
 
-    async def _bury(self, message: RabbitMessage, queue: str, reason: str, error: str) -> None:
+    async def _bury(self, message: AbstractIncomingMessage, queue: str, reason: str, error: str) -> None:
         error = hide(error)
         MESSAGES_BURIED.labels(queue=queue, reason=reason).inc()
         log.error("message_buried", queue=queue, reason=reason, error=error[:200], message_id=message.message_id)
         try:
-            await self._publisher.bury(_raw(message), queue, reason, error)
+            await self._publisher.bury(message, queue, reason, error)
         except Unreachable:
             await _reject(message)
             return
         await _ack(message)
 
-    async def _keep(self, message: RabbitMessage, keep: Keep) -> None:
-        letter = dead_letters.read(_raw(message))
+    async def _keep(self, message: AbstractIncomingMessage, keep: Keep) -> None:
+        letter = dead_letters.read(message)
         while not self._stopping.is_set():
             try:
                 await keep(letter)
@@ -224,24 +195,21 @@ class Consumer:
             await asyncio.sleep(RETRY_SECONDS)
 
 
-def _measured() -> RabbitPrometheusMiddleware:
-    return RabbitPrometheusMiddleware(registry=FASTSTREAM, metrics_prefix="ekiden")
+async def _measured(
+    queue: str, handle: Callable[[AbstractIncomingMessage], Awaitable[None]], message: AbstractIncomingMessage
+) -> None:
+    MESSAGES_IN_PROCESS.labels(queue=queue).inc()
+    began = time.perf_counter()
+    try:
+        with spans.processing(message):
+            await handle(message)
+    finally:
+        MESSAGES_IN_PROCESS.labels(queue=queue).dec()
+        MESSAGES_PROCESSED.labels(queue=queue).inc()
+        MESSAGE_SECONDS.labels(queue=queue).observe(time.perf_counter() - began)
 
 
-async def _run(handle: Callable[[RabbitMessage], Awaitable[None]], message: RabbitMessage) -> None:
-    await handle(message)
-
-
-def _raw(message: RabbitMessage) -> AbstractIncomingMessage:
-    return message.raw_message
-
-
-async def _undecoded(message: RabbitMessage) -> bytes:
-    """Bodies are decoded by us, so that an undecodable one can be buried with its reason."""
-    return message.body
-
-
-async def _ack(message: RabbitMessage) -> None:
+async def _ack(message: AbstractIncomingMessage) -> None:
     """An acknowledgement that does not arrive means a redelivery, which changes nothing."""
     try:
         async with asyncio.timeout(ACK_SECONDS):
@@ -250,7 +218,7 @@ async def _ack(message: RabbitMessage) -> None:
         log.info("ack_lost", error=repr(error))
 
 
-async def _reject(message: RabbitMessage) -> None:
+async def _reject(message: AbstractIncomingMessage) -> None:
     """To the dead letters by the broker's own road, without our reason."""
     try:
         async with asyncio.timeout(ACK_SECONDS):

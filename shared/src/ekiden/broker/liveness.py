@@ -3,30 +3,29 @@
 aio-pika mends much by itself: it takes up lost connections and closed channels, and after the queue was deleted
 declares it, binds it and consumes again (`RobustChannel._restore_missing_consumers`). That begins with the broker's
 word that a consumer is gone, and while a queue is being deleted it may come too early to be of use: then the consumer
-is believed to be there and is not. So the broker is asked, and `subscribe_again` mends what was told and not mended.
+is believed to be there and is not. So the broker is asked, and `Subscription.begin_again` mends what was told and not
+mended.
 """
 
 import asyncio
 from collections.abc import Iterable
-from typing import cast
 
-import aiormq
 from aio_pika.abc import AbstractRobustConnection
 from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
-from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 
 from ekiden.broker.queue_depth import look
+from ekiden.broker.subscription import Subscription
 
 PROBE_SECONDS = 2.0
 
 
-async def missing(connection: AbstractRobustConnection | None, subscribers: Iterable[RabbitSubscriber]) -> list[str]:
+async def missing(connection: AbstractRobustConnection | None, subscriptions: Iterable[Subscription]) -> list[str]:
     """What does not really work, one sentence each; known after `PROBE_SECONDS` at the latest."""
     if connection is None or connection.is_closed or not connection.connected.is_set():
         return ["the consumer is not connected"]
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            return [wrong for one in subscribers if (wrong := await _missing(connection, one))]
+            return [wrong for one in subscriptions if (wrong := await _missing(connection, one))]
     except TimeoutError:
         return ["the broker does not answer the consumer in time"]
     except (AMQPError, OSError, RuntimeError) as error:
@@ -38,15 +37,12 @@ async def missing(connection: AbstractRobustConnection | None, subscribers: Iter
         raise
 
 
-async def _missing(connection: AbstractRobustConnection, subscriber: RabbitSubscriber) -> str:
-    name = subscriber.queue.name
-    # FastStream keeps both to itself; the channel below them knows which consumers the broker has left on it.
-    queue = subscriber._queue_obj  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    tag = subscriber._consumer_tag  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    if queue is None or tag is None:
+async def _missing(connection: AbstractRobustConnection, subscription: Subscription) -> str:
+    name = subscription.queue.name
+    if subscription.tag is None:
         return f"{name} is not consumed here"
-    channel = cast("aiormq.Channel", await queue.channel.get_underlay_channel())
-    if channel.is_closed or tag not in channel.consumers:
+    channel = await subscription.channel()
+    if channel.is_closed or subscription.tag not in channel.consumers:
         return f"{name} has lost its consumer here"
     try:
         declared = await look(connection, name)
@@ -55,19 +51,7 @@ async def _missing(connection: AbstractRobustConnection, subscriber: RabbitSubsc
     return "" if declared.consumer_count else f"the broker knows no consumer of {name}"
 
 
-async def lost(connection: AbstractRobustConnection, subscribers: Iterable[RabbitSubscriber]) -> list[RabbitSubscriber]:
+async def lost(connection: AbstractRobustConnection, subscriptions: Iterable[Subscription]) -> list[Subscription]:
     """The subscriptions that have no consumer although the broker answers. Raises what aio-pika raises."""
     async with asyncio.timeout(PROBE_SECONDS):
-        return [one for one in subscribers if await _missing(connection, one)]
-
-
-async def subscribe_again(subscriber: RabbitSubscriber) -> None:
-    """Consume again a queue that is declared, whatever was believed of its consumer. Raises what aio-pika raises."""
-    queue = subscriber._queue_obj  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    tag = subscriber._consumer_tag  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    if queue is None or tag is None:
-        return
-    channel = cast("aiormq.Channel", await queue.channel.get_underlay_channel())
-    if tag in channel.consumers:
-        await channel.basic_cancel(tag, timeout=PROBE_SECONDS)
-    await queue.restore()
+        return [one for one in subscriptions if await _missing(connection, one)]

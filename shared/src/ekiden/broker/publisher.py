@@ -12,7 +12,7 @@ from aio_pika import DeliveryMode
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection
 
 from ekiden import tracing
-from ekiden.broker import dead_letters, topology
+from ekiden.broker import dead_letters, spans, topology
 from ekiden.broker.away import away
 from ekiden.domain.ids import SessionId, TaskId
 from ekiden.domain.plan import Provider
@@ -122,8 +122,7 @@ class Publisher:
     async def _publish(self, exchange: AbstractExchange | None, key: str, message: aio_pika.Message) -> None:
         if exchange is None:
             raise Unreachable("the broker was never reached")
-        to = exchange.name or "default"
-        with tracing.span(f"{to}.{key} publish", _about(to, key, message), "PRODUCER"), away("not confirmed"):
+        with spans.publishing(exchange.name, key, message), away("not confirmed"):
             message.headers |= tracing.headers()
             with _measured():
                 async with asyncio.timeout(topology.PUBLISH_SECONDS):
@@ -138,17 +137,6 @@ def _measured() -> Generator[None]:
         outcome = "confirmed"
     finally:
         PUBLISH_SECONDS.labels(outcome=outcome).observe(time.perf_counter() - began)
-
-
-def _about(to: str, key: str, message: aio_pika.Message) -> tracing.Attributes:
-    return {
-        "messaging.system": "rabbitmq",
-        "messaging.operation.name": "publish",
-        "messaging.operation.type": "send",
-        "messaging.destination.name": to,
-        "messaging.rabbitmq.destination.routing_key": key,
-        "messaging.message.id": message.message_id or "",
-    }
 
 
 def _message(message: Envelope, *, persistent: bool) -> aio_pika.Message:

@@ -73,10 +73,7 @@ def queue(name: str) -> Queue:
 
 
 async def declare(channel: AbstractChannel) -> None:
-    """Declare all of it. Idempotent; raises on a broker that holds the same names with other arguments.
-
-    Done on a connection of its own: FastStream caches a queue together with the channel that declared it first.
-    """
+    """Declare all of it. Idempotent; raises on a broker that holds the same names with other arguments."""
     for name, kind in EXCHANGES.items():
         await channel.declare_exchange(name, kind, durable=True)
     for wanted in QUEUES:
