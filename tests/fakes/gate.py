@@ -20,6 +20,10 @@ class FakeGate:
     breaker_open: bool = False
     crashes: bool = False
 
+    @property
+    def stands_open(self) -> bool:
+        return False
+
     async def enter(self) -> float:
         self.entered += 1
         if self.shut is not None:

@@ -80,6 +80,12 @@ class MongoGate:
             found = await self._providers.find_one({"_id": self._provider})
         self._see(found)
 
+    @property
+    def stands_open(self) -> bool:
+        state = self._state
+        waits = state.breaker is not None or state.cool_down_seconds(self._clock.now()) > 0
+        return self._rate_per_minute is None and not waits
+
     async def enter(self) -> float:
         since = self._clock.monotonic()
         while True:

@@ -14,6 +14,7 @@ from ekiden.domain.plan import Provider
 from ekiden.retry import Tally, UnknownOutcome
 from ekiden.store import task_writes as write
 from ekiden.store.database import Database, Document, away
+from ekiden.store.group import Group, Updates
 from ekiden.worker.ledger import Claim, Completed, Ended, Saved
 
 _NEEDED = {"response": 0, "result": 0}
@@ -38,6 +39,8 @@ class MongoLedger:
     ) -> None:
         self._journaled = database.journaled("tasks")
         self._quick = database.quick("tasks")
+        self._update = Updates(self._journaled)
+        self._claims = Group(self._take)
         self._clock = database.clock
         self._worker = worker
         self._shares = provider is Provider.PERPLEXITY and cache_seconds > 0
@@ -57,20 +60,35 @@ class MongoLedger:
 
     async def _claim(self, task_id: TaskId) -> Claim | None:
         asked = time.monotonic()
-        free = write.free(task_id)
         try:
-            found = await self._take(free, write.claim(self._worker, search=self._shares))
+            found = await self._claims(task_id)
         except DuplicateKeyError:  # somebody is buying the very same search: soon it may be in the cache
-            found = await self._take(free | {"status": TaskStatus.SUBMITTED}, write.claim(self._worker, search=False))
+            submitted = write.free([task_id]) | {"status": TaskStatus.SUBMITTED}
+            found = await self._take_one(submitted, write.claim(self._worker, search=False))
             if found is None:
                 await self.put_off(task_id, BUSY_SECONDS)
                 return None
-        if found is None:  # ours already, but not in hand: the reply to a claim was lost, and nothing was sent by it
-            found = await self._take(write.mine(task_id, self._worker), write.renew())
         if found is None or await self._need_not_be_sent(found):
             return None
         self._held[task_id] = found["epoch"]
         return read_claim(found, asked)
+
+    async def _take(self, task_ids: Sequence[TaskId]) -> list[Document | None]:
+        """Claim what is free of these, in one write; what of them is ours afterwards was free, or is ours already.
+
+        Ours already, but not in hand, is a task when the reply to its claim was lost: nothing was sent by it. Its
+        lease may be old, so one that this claim did not begin is claimed alone.
+        """
+        claim = write.claim(self._worker, search=self._shares)
+        if len(task_ids) == 1:
+            free = await self._take_one(write.free(task_ids), claim)
+            return [free or await self._take_one(write.held_by(self._worker, task_ids), write.renew())]
+        taken = await self._journaled.update_many(write.free(task_ids), claim)
+        found = self._journaled.find(write.held_by(self._worker, task_ids), _NEEDED)
+        mine = {row["_id"]: row for row in await found.to_list()}
+        if len(mine) > taken.matched_count:
+            return [(await self._take([task_id]))[0] for task_id in task_ids]
+        return [mine.get(task_id) for task_id in task_ids]
 
     async def _need_not_be_sent(self, found: Document) -> bool:
         """Whether an identical search was answered in the meantime.
@@ -87,7 +105,7 @@ class MongoLedger:
             await self._journaled.update_one(mine, write.unsent_from_cache(found["epoch"], twin))
         return True
 
-    async def _take(self, query: Document, pipeline: write.Pipeline) -> Document | None:
+    async def _take_one(self, query: Document, pipeline: write.Pipeline) -> Document | None:
         with away():
             return await self._journaled.find_one_and_update(
                 query, pipeline, projection=_NEEDED, return_document=ReturnDocument.AFTER
@@ -103,7 +121,7 @@ class MongoLedger:
             twin = await self._find_bought(task) if task else None
             if task is None or twin is None:
                 return False
-            queued = write.free(task_id) | {"status": TaskStatus.QUEUED}
+            queued = write.free([task_id]) | {"status": TaskStatus.QUEUED}
             done = await self._journaled.update_one(queued, write.from_cache(twin))
         return done.matched_count == 1
 
@@ -114,12 +132,10 @@ class MongoLedger:
     async def submitted(self, claim: Claim, run_id: str) -> bool:
         held = write.claimed(claim.task_id, self._worker, claim.epoch)
         with away():
-            saved = await self._journaled.update_one(held, write.submitted(claim.submission, run_id))
-            if saved.matched_count:
+            if await self._update(held, write.submitted(claim.submission, run_id)):
                 return True
             late = write.late_run(claim.submission, run_id)
-            kept = await self._journaled.update_one(write.without_run(claim.task_id), late)
-            if not kept.matched_count:
+            if not await self._update(write.without_run(claim.task_id), late):
                 await self._book(claim, "accepted_late", claim.cap, run_id, write.WITHOUT_RUN)
         return False
 
@@ -127,11 +143,9 @@ class MongoLedger:
         done = write.complete(claim.submission, answer)
         with away():
             held = write.claimed(claim.task_id, self._worker, claim.epoch)
-            saved = await self._journaled.update_one(held, done)
-            if not saved.matched_count:
-                saved = await self._journaled.update_one(write.unanswered(claim.task_id), done)
+            saved = await self._update(held, done) or await self._update(write.unanswered(claim.task_id), done)
             came = Saved.DECIDED
-            if not saved.matched_count:
+            if not saved:
                 billed = answer.usage.billed or 0
                 came = await self._book(claim, "completed_late", billed, claim.run_id, write.WITHOUT_VERDICT)
         self._put_down(claim)
@@ -140,9 +154,10 @@ class MongoLedger:
     async def end(self, claim: Claim, ending: Ended) -> Saved:
         held = write.claimed(claim.task_id, self._worker, claim.epoch)
         with away():
-            saved = await self._journaled.update_one(held, write.end(claim.submission, ending))
             came = Saved.DECIDED
-            if not saved.matched_count:  # the failure is ignored, but what it says of the cost is not
+            if not await self._update(
+                held, write.end(claim.submission, ending)
+            ):  # the failure is ignored, but what it says of the cost is not
                 unknown = ending.outcome == "unknown"
                 waiting = write.NOTHING_KNOWN if unknown else write.WITHOUT_VERDICT
                 outcome = "unknown" if unknown else f"{ending.outcome}_late"
@@ -153,7 +168,7 @@ class MongoLedger:
     async def let_go(self, claim: Claim) -> None:
         with away():
             held = write.claimed(claim.task_id, self._worker, claim.epoch)
-            await self._journaled.update_one(held | {"status": TaskStatus.SUBMITTED}, write.let_go())
+            await self._update(held | {"status": TaskStatus.SUBMITTED}, write.let_go())
         self._put_down(claim)
 
     async def renew(self) -> Sequence[TaskId]:
@@ -177,8 +192,8 @@ class MongoLedger:
 
     async def _book(self, claim: Claim, outcome: str, billed: int, run_id: str | None, waiting: Sequence[str]) -> Saved:
         open_yet = write.unbooked(claim.task_id, claim.submission, waiting)
-        booked = await self._journaled.update_one(open_yet, write.book(claim.submission, outcome, billed, run_id))
-        return Saved.BOOKED if booked.matched_count else Saved.KNOWN
+        booked = await self._update(open_yet, write.book(claim.submission, outcome, billed, run_id))
+        return Saved.BOOKED if booked else Saved.KNOWN
 
     def _put_down(self, claim: Claim) -> None:
         if self._held.get(claim.task_id) == claim.epoch:

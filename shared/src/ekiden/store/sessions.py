@@ -19,6 +19,7 @@ from ekiden.domain.session import OVER, Session, Status, WaitingReason
 from ekiden.errors import DocumentTooLarge, KeyReused
 from ekiden.store import lists
 from ekiden.store.database import Database, Document, away
+from ekiden.store.group import Group, Updates
 from ekiden.store.schema import BEGINNING_OF_TIME, COUNTED_BY
 from ekiden.store.session_document import changes, from_document, to_document
 
@@ -76,6 +77,8 @@ class SessionStore:
     def __init__(self, database: Database) -> None:
         self._sessions = database.journaled("sessions")
         self._settled = self._sessions.with_options(read_concern=ReadConcern("majority"))
+        self._update = Updates(self._sessions)
+        self._loads = Group(self._find)
 
     async def create(self, session: Session, idempotency: Idempotency | None = None) -> bool:
         """Store a new session. False when one of that id, or of that owner and idempotency key, is there already."""
@@ -96,9 +99,13 @@ class SessionStore:
         return True
 
     async def load(self, session_id: SessionId) -> Session | None:
-        with away():
-            found = await self._sessions.find_one({"_id": session_id}, {"history": 0})
+        found = await self._loads(session_id)
         return from_document(found) if found else None
+
+    async def _find(self, session_ids: Sequence[SessionId]) -> list[Document | None]:
+        found = self._sessions.find({"_id": {"$in": session_ids}}, {"history": 0})
+        known = {row["_id"]: row for row in await found.to_list()}
+        return [known.get(session_id) for session_id in session_ids]
 
     async def loaded(self, session_ids: Sequence[SessionId]) -> list[Session]:
         """Those of these sessions that are there and can be read, in any order."""
@@ -152,7 +159,7 @@ class SessionStore:
             entry["by"] = {"kind": by.kind.value, "name": by.name}
         room = LARGEST_BYTES - len(bson.encode(changed)) - len(bson.encode(entry))
         with away():
-            written = await self._sessions.update_one(
+            written = await self._update(
                 {
                     "_id": before.id,
                     "version": before.version,
@@ -160,7 +167,7 @@ class SessionStore:
                 },
                 {"$set": changed, "$push": {"history": entry}, "$currentDate": {"movedAt": True}},
             )
-            if written.matched_count:
+            if written:
                 return after
             unmoved = await self._sessions.find_one({"_id": before.id, "version": before.version}, {"_id": 1})
         if unmoved:

@@ -70,10 +70,10 @@ def put_off(seconds: float) -> Pipeline:
     return [{"$set": {"notBefore": later, "announceAt": later, "announced": 0, "waitedUntil": later}}]
 
 
-def free(task_id: str) -> Document:
-    """A task that may be claimed: nobody's, and its time has come."""
+def free(task_ids: Sequence[str]) -> Document:
+    """Those of them that may be claimed: nobody's, and their time has come."""
     due = {"$expr": {"$lte": ["$notBefore", "$$NOW"]}}
-    return {"_id": task_id, "status": {"$in": _FREE}, "worker": None, **due}
+    return _these(task_ids) | {"status": {"$in": _FREE}, "worker": None, **due}
 
 
 def claim(worker: str, *, search: bool) -> Pipeline:
@@ -95,17 +95,17 @@ def claim(worker: str, *, search: bool) -> Pipeline:
     return [{"$set": fields}]
 
 
+def _these(task_ids: Sequence[str]) -> Document:
+    return {"_id": task_ids[0] if len(task_ids) == 1 else {"$in": list(task_ids)}}
+
+
 def renew() -> Pipeline:
     return [{"$set": {"leaseUntil": seconds_from_now(LEASE_SECONDS)}}]
 
 
-def held_by(worker: str, task_ids: list[str]) -> Document:
-    return {"worker": worker, "_id": {"$in": task_ids}, "status": {"$in": _HELD}}
-
-
-def mine(task_id: str, worker: str) -> Document:
-    """A task that the database says this worker has claimed, whatever the worker knows of it."""
-    return {"_id": task_id, "worker": worker, "status": {"$in": _HELD}}
+def held_by(worker: str, task_ids: Sequence[str]) -> Document:
+    """Those of them that the database says this worker has claimed, whatever the worker knows of it."""
+    return _these(task_ids) | {"worker": worker, "status": {"$in": _HELD}}
 
 
 def claimed(task_id: str, worker: str, epoch: int) -> Document:

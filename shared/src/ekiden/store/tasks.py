@@ -18,6 +18,7 @@ from ekiden.domain.plan import Provider
 from ekiden.retry import Again, UnknownOutcome, after_unknown
 from ekiden.store import task_writes as write
 from ekiden.store.database import Database, Document, away
+from ekiden.store.group import Group
 
 _DUPLICATE = 11000
 _VERDICT = {"status": 1, "result": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1}
@@ -66,6 +67,9 @@ class TaskStore:
         self._journaled = database.journaled("tasks")
         self._quick = database.quick("tasks")
         self._clock = database.clock
+        self._inserts = Group(self._insert_all)
+        self._verdicts = Group(self._find_verdicts)
+        self._tellings = Group(self._tell)
 
     async def create(self, tasks: Sequence[NewTask]) -> None:
         """Create tasks; those that exist stay as they are, with the prompt they were rendered with."""
@@ -103,9 +107,12 @@ class TaskStore:
 
     async def outcomes(self, task_ids: Iterable[TaskId]) -> dict[TaskId, Outcome]:
         """What the ledger says of these tasks; those it does not know are left out."""
-        with away():
-            found = self._journaled.find({"_id": {"$in": list(task_ids)}}, _VERDICT)
-            return {TaskId(row["_id"]): _outcome(row) async for row in found}
+        return await self._verdicts(list(task_ids))
+
+    async def _find_verdicts(self, asked: Sequence[Sequence[TaskId]]) -> list[dict[TaskId, Outcome]]:
+        found = self._journaled.find({"_id": {"$in": [task for tasks in asked for task in tasks]}}, _VERDICT)
+        known = {TaskId(row["_id"]): _outcome(row) for row in await found.to_list()}
+        return [{task: known[task] for task in tasks if task in known} for tasks in asked]
 
     async def existing(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskStatus]:
         with away():
@@ -152,9 +159,12 @@ class TaskStore:
 
     async def told(self, task_ids: Sequence[TaskId]) -> None:
         """Note that commands for these were published. What a crash forgets to note is announced again, once."""
-        with away():
-            free = write.still_to_announce(list(task_ids))
-            await self._quick.update_many(free, write.announced(write.ANNOUNCE_AGAIN_SECONDS))
+        await self._tellings(task_ids)
+
+    async def _tell(self, asked: Sequence[Sequence[TaskId]]) -> Sequence[None]:
+        free = write.still_to_announce([task for tasks in asked for task in tasks])
+        await self._quick.update_many(free, write.announced(write.ANNOUNCE_AGAIN_SECONDS))
+        return [None] * len(asked)
 
     async def leave_queued(self, task_ids: Sequence[TaskId]) -> None:
         """Tell of these much later, if still need be: they are behind others in their queue."""
@@ -250,13 +260,15 @@ class TaskStore:
             return (await self._journaled.update_one(unknown, pipeline)).matched_count == 1
 
     async def _insert(self, documents: list[Document]) -> None:
+        await self._inserts(documents)
+
+    async def _insert_all(self, asked: Sequence[Sequence[Document]]) -> Sequence[None]:
         try:
-            with away():
-                await self._quick.insert_many(documents, ordered=False)
+            await self._quick.insert_many([document for documents in asked for document in documents], ordered=False)
         except BulkWriteError as error:
-            others = [e for e in error.details["writeErrors"] if e["code"] != _DUPLICATE]
-            if others:
+            if any(each["code"] != _DUPLICATE for each in error.details["writeErrors"]):
                 raise
+        return [None] * len(asked)
 
     async def _free(self, task: Mapping[str, Any]) -> Freed | None:
         """One task, if it is still as it was found and its lease has run out by the database's clock."""

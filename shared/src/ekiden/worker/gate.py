@@ -6,6 +6,11 @@ from ekiden.errors import ProviderError
 
 
 class Gate(Protocol):
+    @property
+    def stands_open(self) -> bool:
+        """Whether nobody has to wait, and nothing is counted: no rate is kept, nothing is broken or cooling down."""
+        ...
+
     async def enter(self) -> float:
         """Wait until calls to the provider are allowed and a rate slot is ours; answer how long to park instead.
 

@@ -159,7 +159,8 @@ class Runtime:
         with self._abandoned_on_stop():
             while not self.leases.fresh:  # noqa: ASYNC110 - what it waits for is the clock, there is no event
                 await asyncio.sleep(HOLD_SECONDS)
-            queued = await self.ledger.status(task_id) == TaskStatus.QUEUED  # nothing else would be sent: no gate
+            # what is not queued would not be sent, and needs no gate
+            queued = not self.gate.stands_open and await self.ledger.status(task_id) == TaskStatus.QUEUED
             parked = await self.gate.enter() if queued else 0.0
         if parked:
             await self.ledger.put_off(task_id, parked)

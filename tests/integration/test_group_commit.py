@@ -1,0 +1,94 @@
+"""Writes that share a round trip on the real database: each is told about itself, whatever became of the others."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from ekiden.domain.ids import TaskId
+from ekiden.store.database import Database, Document
+from ekiden.store.group import Updates
+from tests.contract.ledger_contract import ASK, RESEND, answer
+from tests.integration.mongo_lab import MongoLab
+
+TOGETHER = 20
+
+
+@pytest.fixture
+async def numbered(database: Database) -> list[str]:
+    names = [uuid4().hex for _ in range(TOGETHER)]
+    await database.journaled("numbered").insert_many([{"_id": name, "n": n} for n, name in enumerate(names)])
+    return names
+
+
+def raised(by: int, *, pipeline: bool) -> Document | list[Document]:
+    return [{"$set": {"n": {"$add": ["$n", by]}}}] if pipeline else {"$inc": {"n": by}}
+
+
+@pytest.mark.parametrize("pipeline", [True, False])
+async def test_of_many_updates_each_is_told_whether_it_was_made(
+    database: Database, numbered: list[str], *, pipeline: bool
+) -> None:
+    collection = database.journaled("numbered")
+    update = Updates(collection)
+    even = [{"_id": name, "n": {"$mod": [2, 0]}} for name in numbered]
+
+    made = await asyncio.gather(*(update(query, raised(100, pipeline=pipeline)) for query in even))
+
+    assert made == [n % 2 == 0 for n in range(TOGETHER)]
+    found = {row["_id"]: row["n"] async for row in collection.find({"_id": {"$in": numbered}})}
+    assert [found[name] for name in numbered] == [n + 100 * (n % 2 == 0) for n in range(TOGETHER)]
+
+
+async def test_of_two_that_want_the_same_document_one_is_told_yes(database: Database, numbered: list[str]) -> None:
+    update = Updates(database.journaled("numbered"))
+    first_come = [{"_id": numbered[0], "n": 0}] * TOGETHER
+
+    made = await asyncio.gather(*(update(query, {"$set": {"n": -n - 1}}) for n, query in enumerate(first_come)))
+
+    assert sum(made) == 1
+    (left,) = await database.journaled("numbered").find({"_id": numbered[0]}).to_list()
+    assert left["n"] == -made.index(True) - 1
+
+
+async def test_of_many_workers_that_claim_the_same_tasks_at_once_each_task_has_one(database: Database) -> None:
+    lab = MongoLab(database)
+    tasks = [await lab.order(policy=RESEND) for _ in range(TOGETHER)]
+    workers = [lab.worker(f"w{n}") for n in range(3)]
+
+    claims = await asyncio.gather(*(worker.claim(task) for task in tasks for worker in workers))
+
+    won = [claim.task_id for claim in claims if claim is not None]
+    assert sorted(won) == sorted(tasks)
+    views = [await lab.view(task) for task in tasks]
+    assert {(view.status, tuple(view.outcomes)) for view in views} == {("PROCESSING", ("pending",))}
+
+
+async def test_a_claim_whose_reply_was_lost_is_taken_up_among_new_ones(database: Database) -> None:
+    """The database says that it is ours, and nothing was sent by it: its lease begins anew, and nobody else is hurt."""
+    lab = MongoLab(database)
+    tasks = [await lab.order(policy=ASK) for _ in range(TOGETHER)]
+    worker = lab.worker("one")
+    first = await worker.claim(tasks[0])
+    assert first is not None
+    forgetful = lab.worker("one")
+
+    claims = await asyncio.gather(*(forgetful.claim(task) for task in tasks))
+
+    assert [claim.task_id if claim else None for claim in claims] == list(tasks)
+    assert claims[0] is not None
+    assert claims[0].epoch == first.epoch
+
+
+async def test_answers_that_are_saved_together_are_each_saved(database: Database) -> None:
+    lab = MongoLab(database)
+    tasks: list[TaskId] = [await lab.order(policy=RESEND) for _ in range(TOGETHER)]
+    worker, other = lab.worker("one"), lab.worker("two")
+    claims = [claim for claim in await asyncio.gather(*map(worker.claim, tasks)) if claim is not None]
+    late = claims[0]
+    await worker.complete(late, answer())
+
+    saved = await asyncio.gather(*((other if claim is late else worker).complete(claim, answer()) for claim in claims))
+
+    assert [came.name for came in saved] == ["KNOWN"] + ["DECIDED"] * (TOGETHER - 1)
+    assert {(await lab.view(task)).status for task in tasks} == {"COMPLETED"}
