@@ -6,6 +6,7 @@ things can always be sent again from the session alone, so there is neither an o
 Longer than a module should be: deciding, saving and sending are one thing, and are best read in their order.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -101,16 +102,31 @@ class Relay:
             return None
         return await self.look_at(session, late_bills=late_bills, known_as=known_as)
 
+    async def task_ended(self, session_id: SessionId, task_id: TaskId) -> Decision | None:
+        """Look, because a task is said to have ended; its outcome is asked for at the same time as its session."""
+        session, outcomes = await asyncio.gather(self.sessions.load(session_id), self.tasks.outcomes([task_id]))
+        return await self.look_at(session, known=outcomes) if session is not None else None
+
     async def look_at(
-        self, session: Session, *, late_bills: bool = False, known_as: Idempotency | None = None
+        self,
+        session: Session,
+        *,
+        late_bills: bool = False,
+        known_as: Idempotency | None = None,
+        known: dict[TaskId, Outcome] | None = None,
     ) -> Decision | None:
-        """The same for a session just loaded; loads again only when somebody else moves it meanwhile."""
+        """The same for a session just loaded; loads again only when somebody else moves it meanwhile.
+
+        `known` are outcomes asked for at the same time as the session; the ledger is asked when others are needed.
+        """
         waited = session.waits_for if session.status in ACTIVE else ()
         if not late_bills and len(waited) > 1 and await self.tasks.any_open(waited):
             return None
         workflow = await self.workflows.compiled(session.workflow)
-        settled = session.money.settled if late_bills else ()
-        outcomes = await self.tasks.outcomes({*session.waits_for, *session.money.reserved, *settled})
+        wanted = {*session.waits_for, *session.money.reserved}
+        outcomes = known if known is not None and wanted <= known.keys() else await self.tasks.outcomes(wanted)
+        if late_bills:
+            outcomes = await self.tasks.bills(set(session.money.settled) - wanted) | outcomes
         message = Look(self.clock.now(), outcomes)
         decision = decide(session, message, workflow.plan)
         if decision.verdict is not Verdict.MOVED:

@@ -106,7 +106,7 @@ class Orchestrator:
         with structlog.contextvars.bound_contextvars(session_id=message.session_id, task_id=message.task_id):
             tracing.note({tracing.SESSION_ID: message.session_id, tracing.TASK_ID: message.task_id})
             reach("orchestrator:before_look")
-            await self._relay.look(message.session_id)
+            await self._relay.task_ended(message.session_id, message.task_id)
             reach("orchestrator:before_ack")
             await ack()
             reach("orchestrator:after_ack")

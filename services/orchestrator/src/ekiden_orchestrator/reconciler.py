@@ -17,6 +17,7 @@ from ekiden.domain.forecast import usd
 from ekiden.domain.ids import NOTHING, SessionId, TaskId
 from ekiden.domain.messages import GateDue, RetryDue, TaskStatus
 from ekiden.domain.plan import Provider
+from ekiden.domain.session import Session
 from ekiden.metrics import LEASE_TAKEOVERS, OUTCOME_UNKNOWN, RECONCILER_REPAIRS
 from ekiden.relay import Relay
 from ekiden.store.database import Document
@@ -25,7 +26,7 @@ from ekiden.store.sessions import Actor, ActorKind, SessionStore
 from ekiden.store.task_writes import ANNOUNCE_AGAIN_SECONDS
 from ekiden.store.tasks import TaskStore
 from ekiden.worker.lease import LEASE_SECONDS
-from ekiden_orchestrator.repairs import complete, one_by_one, repaired
+from ekiden_orchestrator.repairs import complete, one_by_one, repaired, side_by_side
 
 log = structlog.get_logger()
 LONGEST_PAUSE_SECONDS = 2.0
@@ -174,9 +175,13 @@ class Reconciler:
         return LONGEST_PAUSE_SECONDS
 
     async def _look_between(self, start: datetime, end: datetime) -> None:
-        async for session_id in self.tasks.finished_between(start, end):
-            with one_by_one(session_id):
-                repaired("not_applied", await self.relay.look(session_id, late_bills=True))
-        async for session in self.sessions.moved_between(start, end):
-            with one_by_one(session.id):
-                await complete(self.relay, session)
+        await side_by_side(self.tasks.finished_between(start, end), self._apply_what_finished)
+        await side_by_side(self.sessions.moved_between(start, end), self._send_what_follows)
+
+    async def _apply_what_finished(self, session_id: SessionId) -> None:
+        with one_by_one(session_id):
+            repaired("not_applied", await self.relay.look(session_id, late_bills=True))
+
+    async def _send_what_follows(self, session: Session) -> None:
+        with one_by_one(session.id):
+            await complete(self.relay, session)

@@ -1,7 +1,9 @@
 """What both of the reconciler's loops do: hold one session's trouble off from the others, count and log a repair."""
 
-from collections.abc import Generator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
+from typing import TypeVar
 
 import structlog
 
@@ -13,6 +15,9 @@ from ekiden.metrics import RECONCILER_REPAIRS
 from ekiden.relay import Relay
 
 log = structlog.get_logger()
+AT_ONCE = 25
+"""So many are repaired side by side: they share round trips, and hold no more than so many sessions in memory."""
+T = TypeVar("T")
 
 
 @contextmanager
@@ -24,6 +29,26 @@ def one_by_one(session_id: SessionId) -> Generator[None]:
         raise
     except Exception:
         log.exception("session_not_reconciled", session_id=session_id)
+
+
+async def side_by_side(each: AsyncIterator[T], repair: Callable[[T], Awaitable[None]]) -> None:
+    """Repair many, some at a time, so that they share their round trips to the database. Raises what the first raises.
+
+    Nothing is under way any more when it raises.
+    """
+    together: list[T] = []
+    async for one in each:
+        together.append(one)
+        if len(together) == AT_ONCE:
+            await _all(map(repair, together))
+            together.clear()
+    await _all(map(repair, together))
+
+
+async def _all(repairs: Iterable[Awaitable[None]]) -> None:
+    for outcome in await asyncio.gather(*repairs, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 def repaired(cause: str, decision: Decision | None) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -21,7 +22,8 @@ from ekiden.store.database import Database, Document, away
 from ekiden.store.group import Group
 
 _DUPLICATE = 11000
-_VERDICT = {"status": 1, "result": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1}
+_BILL = {"status": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1}
+_VERDICT = _BILL | {"result": 1}
 _TOLD = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1, "traceparent": 1}
 _ANNOUNCED = {"_id": 0, "announceAt": 1}
 _TOLD_OF = (TaskStatus.QUEUED, TaskStatus.SUBMITTED)
@@ -68,7 +70,8 @@ class TaskStore:
         self._quick = database.quick("tasks")
         self._clock = database.clock
         self._inserts = Group(self._insert_all)
-        self._verdicts = Group(self._find_verdicts)
+        self._verdicts = Group(partial(self._find_verdicts, _VERDICT))
+        self._bills = Group(partial(self._find_verdicts, _BILL))
         self._tellings = Group(self._tell)
 
     async def create(self, tasks: Sequence[NewTask]) -> None:
@@ -109,10 +112,9 @@ class TaskStore:
         """What the ledger says of these tasks; those it does not know are left out."""
         return await self._verdicts(list(task_ids))
 
-    async def _find_verdicts(self, asked: Sequence[Sequence[TaskId]]) -> list[dict[TaskId, Outcome]]:
-        found = self._journaled.find({"_id": {"$in": [task for tasks in asked for task in tasks]}}, _VERDICT)
-        known = {TaskId(row["_id"]): _outcome(row) for row in await found.to_list()}
-        return [{task: known[task] for task in tasks if task in known} for tasks in asked]
+    async def bills(self, task_ids: Iterable[TaskId]) -> dict[TaskId, Outcome]:
+        """The same without results: what was billed of them, which may change after they ended."""
+        return await self._bills(list(task_ids))
 
     async def existing(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskStatus]:
         with away():
@@ -261,6 +263,13 @@ class TaskStore:
 
     async def _insert(self, documents: list[Document]) -> None:
         await self._inserts(documents)
+
+    async def _find_verdicts(
+        self, shown: Document, asked: Sequence[Sequence[TaskId]]
+    ) -> Sequence[dict[TaskId, Outcome]]:
+        found = self._journaled.find({"_id": {"$in": [task for tasks in asked for task in tasks]}}, shown)
+        known = {TaskId(row["_id"]): _outcome(row) for row in await found.to_list()}
+        return [{task: known[task] for task in tasks if task in known} for tasks in asked]
 
     async def _insert_all(self, asked: Sequence[Sequence[Document]]) -> Sequence[None]:
         try:
