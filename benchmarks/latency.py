@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.capacity import SESSIONS, start_all
+from benchmarks.figures import at
 from benchmarks.meter import Meter
 from ekiden_native import Stack
 from ekiden_native.ports import own_ports
@@ -41,11 +42,6 @@ class Latency:
     def __str__(self) -> str:
         p50, p99 = (at(self.took, share) for share in (0.5, 0.99))
         return f"{self.name}: p50 {p50:.0f} ms, p99 {p99:.0f} ms, most {max(self.took):.0f} ms, of {len(self.took)}"
-
-
-def at(values: list[float], share: float) -> float:
-    """The quantile, as the value that so large a share is not above."""
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
 async def at_rate(seconds: float, a_second: float, ask: Callable[[], Awaitable[None]]) -> None:

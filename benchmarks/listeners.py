@@ -21,7 +21,7 @@ from pymongo import AsyncMongoClient
 from yarl import URL
 
 from benchmarks.capacity import SESSIONS
-from benchmarks.latency import at
+from benchmarks.figures import at
 from benchmarks.listener import Listener
 from benchmarks.meter import Meter
 from ekiden_native import Stack
