@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard shared/pyproject.toml services/*/pyproject.toml clients/*/pyproject.toml cli/pyproject.toml deploy/native/pyproject.toml))
 PYPROJECTS := $(addsuffix /pyproject.toml,$(PROJECTS))
 STAMP := $(VENV)/.ekiden-setup
+PEERS := $(VENV)/bench
+PEERS_STAMP := $(PEERS)/.ekiden-setup
 
 THEME ?= AIと働き方
 REAL ?=
@@ -110,7 +112,8 @@ test-cluster: setup ## three brokers, three mongods in containers: one of each i
 chaos: setup ## all fault tests, or PART= of them (kills, queue, …); ends with a table of faults and outcomes, which CHAOS_TABLE= keeps (CHAOS_SEED=: the same again)
 	@$(WITHOUT_KEYS) CHAOS_SEED=$(CHAOS_SEED) CHAOS_TABLE=$(CHAOS_TABLE) $(BIN)/pytest $(if $(PART),tests/chaos/test_$(PART).py,tests/chaos)
 
-bench: setup ## measure Ekiden (PART=ekiden: alone, in a minute)
+# The peers' packages and their PostgreSQL are of no use to who only runs Ekiden.
+bench: setup $(PEERS_STAMP) ## Ekiden and its peers side by side (QUICK=1: in 2 minutes); PART=ekiden (alone, a minute), backlog or scaling
 	@$(WITHOUT_KEYS) $(BIN)/python -m benchmarks.bench $(PART) $(if $(QUICK),--quick)
 
 isolation: setup ## measure whether a thousand searches in flight slow the GPT calls down (15 minutes)
@@ -128,10 +131,11 @@ listeners: setup ## measure a thousand listeners to live events at one gateway, 
 latency: setup ## measure create and async-status while a thousand sessions run (3 minutes)
 	@$(WITHOUT_KEYS) $(BIN)/python -m benchmarks.latency
 
-lock: setup ## make requirements.lock again from the pyproject files
+lock: setup ## make requirements.lock again from the pyproject files, and that of the peers in the benchmark
 	@[ -x $(BIN)/uv ] || $(BIN)/pip install -qq uv
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
-		--no-emit-package ekiden --no-emit-package ekiden-client pyproject.toml $(PYPROJECTS) -o requirements.lock
+	compile="$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11"
+	$$compile --no-emit-package ekiden --no-emit-package ekiden-client pyproject.toml $(PYPROJECTS) -o requirements.lock
+	$$compile benchmarks/requirements.in -o benchmarks/requirements.lock
 
 format: setup ## format the code
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -157,6 +161,13 @@ $(STAMP): requirements.lock $(PYPROJECTS) | $(BIN)/python
 	$(BIN)/pip install -qq --require-hashes -r requirements.lock
 	$(BIN)/pip install -qq --no-deps --no-build-isolation $(addprefix -e ./,$(PROJECTS))
 	$(BIN)/python -m ekiden_native setup
+	touch $@
+
+$(PEERS_STAMP): benchmarks/requirements.lock | $(STAMP)
+	@echo "Installing what the peers need …"
+	$(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/pip install -qq --require-hashes -r $<
+	$(BIN)/python -m ekiden_native setup --postgresql
 	touch $@
 
 $(BIN)/python:

@@ -18,10 +18,7 @@ async def alone(length: Length, in_flight: int = IN_FLIGHT) -> Figures:
                 meters = measured(ours.pids() | ours.servers())
                 found.note_load(await ours.run(length.sessions, in_flight), read(meters))
                 found.note_singles(await ours.run(length.singles, 1))
-                told = f"{found.steps_per_second[-1]:.0f} steps/s, one session {found.single_ms[-1]:.0f} ms"
-                parts = ", ".join(f"{name} {ms:.2f}" for name, ms in found.cpu_ms[-1].items())
-                total = sum(found.cpu_ms[-1].values())
-                print(f"{repeat + 1}/{length.repeats} {told}, {total:.2f} ms of processor a step: {parts}", flush=True)
+                print(f"{repeat + 1}/{length.repeats} {found.last}", flush=True)
             found.handoff_ms = await ours.handoffs(length.singles)
     p50, p99 = (at(found.handoff_ms, share) for share in (0.5, 0.99))
     print(f"hand-off p50 {p50:.1f} ms, p99 {p99:.1f} ms, of {len(found.handoff_ms)}")

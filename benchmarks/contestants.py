@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +16,7 @@ STEPS = 13
 """Calls of a session: ten of GPT, three searches; eleven of them one after the other."""
 IN_FLIGHT, WARM_UP = 64, 16
 """Sessions at a time under load, and sessions run before anything is measured."""
-ANSWERS_WITHIN_SECONDS = 900.0
+READY_WITHIN_SECONDS, RAN_WITHIN_SECONDS, ENDS_WITHIN_SECONDS = 90.0, 900.0, 20.0
 LONGEST_LINE = 2**26
 
 
@@ -44,7 +46,7 @@ class Ran:
 
 class Contestant(Protocol):
     name: str
-    versions: Mapping[str, str]
+    versions: dict[str, str]
 
     async def open(self) -> None:
         """Return when it can run sessions."""
@@ -91,8 +93,13 @@ class Peer:
             cwd=PEERS,
             env=self._env,
             limit=LONGEST_LINE,
+            start_new_session=True,
         )
-        said = await self._heard()
+        try:
+            said = await self._heard(READY_WITHIN_SECONDS)
+        except (RuntimeError, TimeoutError):
+            await self.close()
+            raise
         self._pids, self.versions = said["pids"], said["versions"]
 
     def pids(self) -> Mapping[str, int]:
@@ -101,23 +108,23 @@ class Peer:
     async def run(self, sessions: int, in_flight: int) -> Ran:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"sessions": sessions, "inFlight": in_flight}).encode() + b"\n")
-        said = await self._heard()
+        said = await self._heard(RAN_WITHIN_SECONDS)
         return Ran(said["seconds"], said["latencies"])
 
     async def close(self) -> None:
         """Let it end what it is doing: it ends with its standard input."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        try:
-            async with asyncio.timeout(20.0):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ENDS_WITHIN_SECONDS):
                 await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+        with suppress(ProcessLookupError):  # whom it has started and left
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
 
-    async def _heard(self) -> dict[str, Any]:
+    async def _heard(self, seconds: float) -> dict[str, Any]:
         assert self._process.stdout is not None
-        async with asyncio.timeout(ANSWERS_WITHIN_SECONDS):
+        async with asyncio.timeout(seconds):
             line = await self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.name} ended with {await self._process.wait()}")

@@ -7,6 +7,9 @@ from statistics import median
 from benchmarks.contestants import STEPS, Ran
 from benchmarks.meter import Meter, Used
 
+SERVERS = ("rabbitmq", "mongod", "postgresql")
+"""What contestants share, beside their own processes."""
+
 
 def at(values: Sequence[float], share: float) -> float:
     """The quantile, as the value that so large a share is not above."""
@@ -55,6 +58,13 @@ class Figures:
 
     def note_singles(self, ran: Ran) -> None:
         self.single_ms.append(1000 * median(ran.latencies))
+
+    @property
+    def last(self) -> str:
+        """The last repeat in a line."""
+        parts = ", ".join(f"{name} {ms:.2f}" for name, ms in self.cpu_ms[-1].items())
+        told = f"{self.steps_per_second[-1]:.0f} steps/s, one session {self.single_ms[-1]:.0f} ms"
+        return f"{told}, {sum(self.cpu_ms[-1].values()):.2f} ms of processor a step: {parts}"
 
     @property
     def cpu_ms_by_process(self) -> dict[str, float]:

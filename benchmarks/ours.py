@@ -26,7 +26,7 @@ from ekiden_native.program import DEFAULT_COUNTS, PROGRAMS, Program
 WORKFLOW = "thirteen"
 WORKERS = ("gpt-worker", "perplexity-worker")
 INSTANT = str(Path(__file__).with_name("instant.py"))
-SERVERS = ("rabbitmq", "mongod")
+ORDERING_AT_ONCE = 32
 QUIET_SECONDS = 2.0
 """Without the end of any session for so long the database is asked: an event is transient and may be lost."""
 UP_WITHIN_SECONDS = 180.0
@@ -66,14 +66,20 @@ class Ekiden:
         self._told: dict[str, float] = {}
         self._last_end = 0.0
         self._close = list[Any]()
+        self._ordering = asyncio.Semaphore(ORDERING_AT_ONCE)
 
     async def open(self) -> None:
-        limits = httpx.Limits(max_connections=128, max_keepalive_connections=128)
-        self.api = httpx.AsyncClient(base_url=self.stack.env["EKIDEN_GATEWAY_URL"], timeout=60.0, limits=limits)
+        self.api = httpx.AsyncClient(base_url=self.stack.env["EKIDEN_GATEWAY_URL"], timeout=60.0)
         mongo: AsyncMongoClient[Document] = AsyncMongoClient(self.stack.env["EKIDEN_MONGODB_URL"], tz_aware=True)
         self.database = mongo["ekiden"]
         self._broker = await aio_pika.connect(self.stack.env["EKIDEN_AMQP_URL"])
         self._close = [self.api.aclose, self._broker.close, mongo.close]
+        transport = self._broker.transport
+        assert transport is not None  # it is connected
+        self.versions = {
+            "RabbitMQ": str(transport.connection.server_properties["version"]),
+            "MongoDB": str((await self.database.command("buildInfo"))["version"]),
+        }
         channel = await self._broker.channel()
         tap = await channel.declare_queue(exclusive=True)
         await tap.bind(EVENTS, "session.completed")
@@ -84,7 +90,7 @@ class Ekiden:
         return {f"{row['service']}-{row['n']}": row["pid"] for row in self.stack.ps() if row["service"] in OURS}
 
     def servers(self) -> dict[str, int]:
-        return {name: self.stack.pid(name) for name in SERVERS}
+        return {name: self.stack.pid(name) for name in ("rabbitmq", "mongod")}
 
     async def run(self, sessions: int, in_flight: int) -> Ran:
         stamp = time.monotonic_ns()
@@ -97,7 +103,8 @@ class Ekiden:
     async def order(self, theme: str) -> str:
         """Create and start a session; its id."""
         body = {"theme": theme, "workflow": WORKFLOW, "language": "en", "start": True}
-        answer = (await self.api.post(f"{SESSIONS}/create", json=body)).raise_for_status()
+        async with self._ordering:
+            answer = (await self.api.post(f"{SESSIONS}/create", json=body)).raise_for_status()
         session_id = str(answer.json()["sessionId"])
         self._end_of(session_id)
         return session_id
@@ -106,6 +113,14 @@ class Ekiden:
         """Raises RuntimeError when it ended otherwise than completed."""
         await self._end_of(session_id)
         del self._ended[session_id]
+
+    async def accepted_per_second(self, sessions: int) -> float:
+        """Create and start so many over HTTP, while the services run what was started; return when all have ended."""
+        stamp, began = time.monotonic_ns(), time.perf_counter()
+        names = await asyncio.gather(*(self.order(f"{stamp} {n}") for n in range(sessions)))
+        seconds = time.perf_counter() - began
+        await asyncio.gather(*map(self.until_ended, names))
+        return sessions / seconds
 
     async def handoffs(self, sessions: int) -> list[float]:
         """Run sessions one by one; milliseconds from each saved result to the next command at the broker.

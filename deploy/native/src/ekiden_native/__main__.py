@@ -14,7 +14,13 @@ from ekiden_native.control import ask
 from ekiden_native.errors import NotRunning, StackError
 from ekiden_native.logs import follow, print_logs
 from ekiden_native.program import DEFAULT_COUNTS, PROGRAMS
-from ekiden_native.provision import provide, provide_chromium, provide_picture_tools, provide_prometheus
+from ekiden_native.provision import (
+    provide,
+    provide_chromium,
+    provide_picture_tools,
+    provide_postgresql,
+    provide_prometheus,
+)
 from ekiden_native.stack import SETTINGS, Stack
 from ekiden_native.state_dir import StateDir
 
@@ -39,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     setup = commands.add_parser("setup", help="install RabbitMQ, mongod and Prometheus where they are missing")
     setup.add_argument("--browser", action="store_true", help="and Chromium, for the tests of the web page")
     setup.add_argument("--pictures", action="store_true", help="and all that pictures of the web page are made with")
+    setup.add_argument("--postgresql", action="store_true", help="and PostgreSQL, for a peer in the benchmark")
     setup.set_defaults(run=_setup)
 
     up = commands.add_parser("up", help="start the stack and return when all of it is healthy")
@@ -99,6 +106,8 @@ def _setup(options: argparse.Namespace) -> None:
         provide_chromium()
     if options.pictures:
         provide_picture_tools()
+    if options.postgresql:
+        provide_postgresql()
 
 
 def _up(options: argparse.Namespace) -> None:

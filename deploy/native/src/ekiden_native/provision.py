@@ -1,4 +1,4 @@
-"""Find RabbitMQ, mongod, Prometheus and Chromium on this machine, and fetch what is missing."""
+"""Find RabbitMQ, mongod, Prometheus, Chromium and PostgreSQL on this machine, and fetch what is missing."""
 
 import os
 import shutil
@@ -24,6 +24,7 @@ _DEBIAN_WRAPPER = Path("/usr/sbin/rabbitmq-server")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_POSTGRESQL = Path("/usr/lib/postgresql")  # a folder for each version, as Debian and Ubuntu have it
 _JAPANESE = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 
 
@@ -73,6 +74,19 @@ def provide_picture_tools() -> None:
         _apt_install_or_say("pngquant", "no pictures are made")
 
 
+def provide_postgresql() -> Path:
+    """Install PostgreSQL, which a peer in the benchmark keeps its state in, where it is missing; return its programs.
+
+    The newest one. Raises NotProvided.
+    """
+    if not _find_postgresql():
+        _apt_install("postgresql")
+    found = _find_postgresql()
+    if not found:
+        raise NotProvided(f"There is no initdb in {_POSTGRESQL}, although the package is installed.")
+    return max(found, key=lambda programs: float(programs.parent.name))
+
+
 def chromium() -> Path:
     """Return the browser. Raises NotProvided."""
     found = _find_chromium()
@@ -84,6 +98,10 @@ def chromium() -> Path:
 def _find_chromium() -> Path | None:
     found = next(filter(None, map(shutil.which, _BROWSERS)), None)
     return Path(found) if found else None
+
+
+def _find_postgresql() -> list[Path]:
+    return [initdb.parent for initdb in _POSTGRESQL.glob("*/bin/initdb")]
 
 
 def _find_rabbitmq() -> Path | None:
