@@ -113,7 +113,7 @@ chaos: setup ## all fault tests, or PART= of them (kills, queue, …); ends with
 	@$(WITHOUT_KEYS) CHAOS_SEED=$(CHAOS_SEED) CHAOS_TABLE=$(CHAOS_TABLE) $(BIN)/pytest $(if $(PART),tests/chaos/test_$(PART).py,tests/chaos)
 
 # The peers' packages and their PostgreSQL are of no use to who only runs Ekiden.
-bench: setup $(PEERS_STAMP) ## Ekiden and its peers side by side (QUICK=1: in 2 minutes); PART=ekiden (alone, a minute), backlog or scaling
+bench: setup $(if $(PART),,$(PEERS_STAMP)) ## Ekiden and its peers side by side (QUICK=1: in 2 minutes); PART=ekiden (alone, a minute), backlog or scaling
 	@$(WITHOUT_KEYS) $(BIN)/python -m benchmarks.bench $(PART) $(if $(QUICK),--quick)
 
 isolation: setup ## measure whether a thousand searches in flight slow the GPT calls down (15 minutes)

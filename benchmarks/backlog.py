@@ -1,4 +1,4 @@
-"""Whether a step costs more while very many sessions wait.
+"""Whether a step costs more while very many sessions wait, and how fast they are accepted.
 
 A backlog is made by ordering all sessions at once: the gateway accepts them faster than they end, and every one of
 them has a task queued or running until it ends. Repeats are interleaved, on one stack.
@@ -30,6 +30,7 @@ async def backlog(repeats: int, many: int = MANY) -> float:
     with tempfile.TemporaryDirectory() as folder:
         async with ekiden(Path(folder)) as ours:
             await ours.run(WARM_UP, WARM_UP)
+            print(f"{await ours.accepted_per_second():.0f} sessions/s created and started over HTTP", flush=True)
             for repeat in range(repeats):
                 for found, sessions, in_flight in ((few_ms, FEW_TIMES * FEW, FEW), (many_ms, many, many)):
                     parts = await cpu_ms(ours, sessions, in_flight)

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from statistics import median
 
 from benchmarks.bars import Found
 from benchmarks.contestants import IN_FLIGHT, WARM_UP, Contestant, Length, Peer
@@ -28,8 +27,6 @@ PEERS: Mapping[str, str] = {
 }
 HANDOFFS_OF = 4
 """Sessions whose hand-offs are measured, for each of those that run one by one: the 99th percentile wants many."""
-BURSTS, BURST = 3, 200
-"""Times that so many sessions are created and started at once."""
 
 
 @asynccontextmanager
@@ -71,5 +68,4 @@ async def compare(names: Sequence[str], length: Length) -> Found:
                 print(f"{repeat + 1}/{length.repeats} {each.name}: {figures.last}", flush=True)
         await asyncio.sleep(1.0)  # what the others left to do is done
         found[ours.name].handoff_ms = await ours.handoffs(HANDOFFS_OF * length.singles)
-        accepted = [await ours.accepted_per_second(BURST) for _ in range(BURSTS)]
-    return Found(found, median(accepted))
+        return Found(found, await ours.accepted_per_second())
