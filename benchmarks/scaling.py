@@ -27,7 +27,7 @@ IN_FLIGHT: Mapping[int, int] = {1: 50, 10: 300, 100: 1_000, 1_000: 2_000, 10_000
 
 @dataclass(frozen=True)
 class Point:
-    """`mib` is the most that one process of each kind held; `stored` counts the sessions in the database after it."""
+    """`mib` is the most that one process of each kind held; `stored` counts the sessions in the database then."""
 
     workers: int
     in_flight: int
@@ -53,7 +53,7 @@ async def curve(workers: int, flights: Mapping[int, int]) -> list[Point]:
     with tempfile.TemporaryDirectory() as folder:
         async with ekiden(Path(folder), {**DEFAULT_COUNTS, **dict.fromkeys(WORKERS, workers)}) as ours:
             await ours.run(WARM_UP, WARM_UP)
-            stored = WARM_UP
+            empty, stored = await _kib(ours), 0
             for in_flight, sessions in flights.items():
                 meters = measured(ours.pids() | ours.servers())
                 ran = await ours.run(sessions, in_flight)
@@ -63,7 +63,7 @@ async def curve(workers: int, flights: Mapping[int, int]) -> list[Point]:
                 for name, each in used.items():
                     kind = name.rstrip("-0123456789")
                     mib[kind] = max(mib.get(kind, 0.0), each.mib)
-                kib = await _kib(ours) / stored
+                kib = (await _kib(ours) - empty) / stored
                 points.append(Point(workers, in_flight, ran.steps_per_second, cpu_ms, mib, stored, kib))
                 print(points[-1], flush=True)
     return points
