@@ -14,7 +14,7 @@ from ekiden.domain.plan import Provider
 from ekiden_native import Stack
 
 SESSIONS = "/api/viral/cot-session"
-GPT_QUEUE = topology.TASK_QUEUES[Provider.GPT]
+GPT_QUEUE = topology.task_queue(Provider.GPT)
 PATIENCE_SECONDS = 120.0
 Row = dict[str, Any]
 

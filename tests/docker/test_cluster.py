@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from pymongo import MongoClient
 
-from ekiden.broker.topology import QUEUES, TASK_QUEUES
+from ekiden.broker.topology import queues, task_queue
 from ekiden.domain.plan import Provider
 from tests.chaos.oracle import Row
 from tests.docker.compose import OURS, Compose, service_of
@@ -50,8 +50,8 @@ def compose(tmp_path_factory: pytest.TempPathFactory, tell: Tell) -> Iterator[Co
 def test_every_queue_is_on_three_brokers(compose: Compose) -> None:
     members = {row["name"]: row["members"] for row in _queues(compose)}
 
-    assert {name: len(members.get(name, ())) for name in (queue.name for queue in QUEUES)} == {
-        queue.name: 3 for queue in QUEUES
+    assert {name: len(members.get(name, ())) for name in (queue.name for queue in queues())} == {
+        queue.name: 3 for queue in queues()
     }
 
 
@@ -122,7 +122,7 @@ def _queues(compose: Compose) -> list[dict[str, Any]]:
 
 def _leader(compose: Compose) -> str:
     """The broker whose death hurts most: it leads the queue of searches."""
-    leader: str = next(row["leader"] for row in _queues(compose) if row["name"] == TASK_QUEUES[Provider.PERPLEXITY])
+    leader: str = next(row["leader"] for row in _queues(compose) if row["name"] == task_queue(Provider.PERPLEXITY))
     return BROKERS[int(leader[-1]) - 1]
 
 

@@ -8,7 +8,7 @@ import aio_pika
 import httpx
 from pymongo import AsyncMongoClient
 
-from ekiden.broker.topology import TASK_QUEUES
+from ekiden.broker.topology import task_queue
 from ekiden.domain.plan import Provider
 from ekiden_native.ports import LOOPBACK, free_port
 from tests.chaos.arena import Arena
@@ -51,7 +51,7 @@ class Yard(Arena):
         """Send a message that nobody can read."""
         async with await aio_pika.connect(self.amqp_url) as connection:
             channel = await connection.channel()
-            await channel.default_exchange.publish(aio_pika.Message(b"no JSON"), TASK_QUEUES[Provider.GPT])
+            await channel.default_exchange.publish(aio_pika.Message(b"no JSON"), task_queue(Provider.GPT))
 
     async def in_flight(self) -> int:
         """Searches that the provider works on: their run ids are known, their answers are not."""

@@ -26,7 +26,7 @@ async def empty_queues(infra: Infra) -> AsyncGenerator[AbstractChannel]:
     async with await aio_pika.connect(infra.amqp_url) as connection:
         channel = await connection.channel()
         await topology.declare(channel)
-        for queue in topology.QUEUES:
+        for queue in topology.queues():
             await (await channel.get_queue(queue.name)).purge()
         yield channel
 

@@ -24,7 +24,7 @@ from ekiden.stamp import Stamp
 from tests.integration.conftest import Infra
 
 SESSION = SessionId("ses_" + "0" * 32)
-QUEUE = topology.TASK_QUEUES[Provider.GPT]
+QUEUE = topology.task_queue(Provider.GPT)
 Receive = Callable[[GenerateText, Ack], Coroutine[Any, Any, None]]
 
 
@@ -51,7 +51,7 @@ async def channel(infra: Infra, publisher: Publisher) -> AsyncIterator[AbstractC
     """A channel of the test's own, with all queues empty."""
     async with await aio_pika.connect(infra.amqp_url) as connection:
         made = await connection.channel()
-        for queue in topology.QUEUES:
+        for queue in topology.queues():
             await (await made.get_queue(queue.name)).purge()
         yield made
 

@@ -40,7 +40,7 @@ from tests.integration.test_gateway_http import running, settings_for, until_rea
 
 SESSION = SessionId("ses_" + "0" * 32)
 TASK = TaskId(f"{SESSION}.1T.g1.0")
-QUEUE = topology.TASK_QUEUES[Provider.GPT]
+QUEUE = topology.task_queue(Provider.GPT)
 LETTERS = "/api/dead-letters"
 SECRET = "sk-" + "a" * 40
 

@@ -35,8 +35,8 @@ _ENDED: TypeAdapter[TaskCompleted | TaskFailed] = TypeAdapter(TaskCompleted | Ta
 
 Decode = Callable[[bytes], TaskMessage]
 QUEUES: dict[str, tuple[type[TaskMessage], Decode]] = {
-    topology.TASK_QUEUES[Provider.GPT]: (GenerateText, GenerateText.model_validate_json),
-    topology.TASK_QUEUES[Provider.PERPLEXITY]: (SearchWeb, SearchWeb.model_validate_json),
+    topology.task_queue(Provider.GPT): (GenerateText, GenerateText.model_validate_json),
+    topology.task_queue(Provider.PERPLEXITY): (SearchWeb, SearchWeb.model_validate_json),
     topology.ORCHESTRATOR: (TaskCompleted, _ENDED.validate_json),
 }
 

@@ -30,7 +30,7 @@ from tests.integration.conftest import Infra
 from tests.integration.test_gateway_http import running, settings_for
 
 SESSION = SessionId("ses_" + "0" * 32)
-QUEUE = topology.TASK_QUEUES[Provider.GPT]
+QUEUE = topology.task_queue(Provider.GPT)
 ANSWERS_WITHIN_SECONDS = 5.0
 """The bound is three; a loaded machine may take a little to notice that they are over."""
 HEALS_WITHIN_SECONDS = 60.0

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from ekiden.broker.publisher import Publisher
 from ekiden.broker.queue_depth import QueueDepth
-from ekiden.broker.topology import QUEUES, TASK_QUEUES
+from ekiden.broker.topology import queues, task_queue
 from ekiden.clock import DatabaseClock
 from ekiden.domain.forecast import usd
 from ekiden.domain.ids import Micros, SessionId, TaskId
@@ -146,14 +146,14 @@ class Site:
         return found
 
     async def empty_queues(self) -> None:
-        for queue in QUEUES:
+        for queue in queues():
             await (await self.channel.get_queue(queue.name)).purge()
         self.queues._known.clear()
 
     async def announced(self, provider: Provider) -> int:
         """How many messages wait for workers of a provider, of this session or not."""
         self.queues._known.clear()
-        return (await self.queues.depth(TASK_QUEUES[provider])).ready
+        return (await self.queues.depth(task_queue(provider))).ready
 
 
 @pytest.fixture(scope="module")

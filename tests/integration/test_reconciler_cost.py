@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 
 from ekiden.broker.queue_depth import QueueDepth
-from ekiden.broker.topology import TASK_QUEUES, declare_at
+from ekiden.broker.topology import declare_at, task_queue
 from ekiden.domain.ids import Micros, Position, SessionId, Step, TaskName
 from ekiden.domain.messages import TaskStatus
 from ekiden.domain.plan import Provider
@@ -161,7 +161,7 @@ async def test_ten_thousand_tasks_behind_each_other_are_not_told_of_again(
     await crowd.database.journaled("tasks").update_many({}, {"$set": {"announceAt": past}})
     async with await aio_pika.connect(infra.amqp_url) as connection:
         channel = await connection.channel()
-        queue = TASK_QUEUES[Provider.GPT]
+        queue = task_queue(Provider.GPT)
         await channel.default_exchange.publish(aio_pika.Message(b"{}"), queue)
         while (await crowd.reconciler.queues.depth(queue)).ready == 0:
             crowd.reconciler.queues._known.clear()

@@ -142,7 +142,7 @@ async def test_a_bug_that_says_an_address_becomes_a_dead_letter_without_it(infra
     async def crash(message: GenerateText, ack: Ack) -> None:
         raise ValueError(f"no answer from mongodb://me:{PASSWORD}@db/ with Authorization: Bearer {KEY}")
 
-    queue = topology.TASK_QUEUES[Provider.GPT]
+    queue = topology.task_queue(Provider.GPT)
     consumer.subscribe(queue, GenerateText.model_validate_json, crash, prefetch=1)
     session = SessionId(f"ses_{uuid4().hex}")
     async with empty_queues(infra):

@@ -91,7 +91,7 @@ async def traced(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> Asyn
 
         body = {"workflow": "small", "theme": PROMPT, "start": True}
         session = (await client.post(f"{BASE}/create", json=body)).json()["sessionId"]
-        lost = await (await channel.get_queue(topology.TASK_QUEUES[Provider.GPT])).purge()
+        lost = await (await channel.get_queue(topology.task_queue(Provider.GPT))).purge()
         assert lost.message_count == 1
         past = {"$set": {"announceAt": database.clock.now() - timedelta(minutes=1)}}
         await database.journaled("tasks").update_many({"sessionId": session}, past)

@@ -134,7 +134,7 @@ def test_every_message_and_every_queue_is_described() -> None:
     sent = {kind.__name__ for kind in kinds(envelope.Envelope) if kind.__module__ == envelope.__name__}
     assert named == sent | {"DeadLetter"}
     bindings = [channel["bindings"]["amqp"] for channel in ASYNCAPI["channels"].values()]
-    assert {amqp["queue"]["name"] for amqp in bindings if "queue" in amqp} == {q.name for q in topology.QUEUES}
+    assert {amqp["queue"]["name"] for amqp in bindings if "queue" in amqp} == {q.name for q in topology.queues()}
     assert {amqp["exchange"]["name"] for amqp in bindings if "exchange" in amqp} == set(topology.EXCHANGES)
 
 

@@ -23,6 +23,7 @@ _EVENTS: Mapping[str, str] = {
     "StepRetried": "tried again",
     "PhaseRestarted": "phase {phase} starts over",
     "PromptShortened": "{step} was too long for the model and is shortened",
+    "StepFellBack": "{step} failed, somebody else is asked",
     "OutcomeUnknown": "nobody knows whether a call was bought",
     "OutcomeResolved": "the unknown outcome is resolved",
     "TaskResent": "a call is sent again",

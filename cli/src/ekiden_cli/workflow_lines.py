@@ -3,15 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ekiden.domain.plan import Provider
 from ekiden.errors import Mistake, WorkflowInvalid
 from ekiden.workflow.check import check
 from ekiden.workflow.definition import Definition
 from ekiden.workflow.package import Package, read_package
 from ekiden_cli.wording import usd
 from ekiden_cli.wrap import clean, pad
-
-_MARKS = {Provider.GPT: "GPT", Provider.PERPLEXITY: "Perplexity"}
 
 
 def mistakes_of(folder: Path) -> list[Mistake]:
@@ -39,7 +36,7 @@ def describe(package: Package) -> Iterator[str]:
             if position.phase == number:
                 step = definition.step(position)
                 often = f", up to {step.at_most} at once" if step.for_each else ""
-                yield f"      {position.step:<10} {_MARKS[step.provider]:<11} at most {usd(step.cap_usd)} a call{often}"
+                yield f"      {position.step:<10} {step.provider:<11} at most {usd(step.cap_usd)} a call{often}"
     yield f"  At most {usd(_most(definition))} when every call costs its cap; budget {usd(definition.budget_usd)}."
 
 

@@ -8,7 +8,7 @@ Longer than a module should be, because it is the one place.
 
 from collections.abc import Iterator
 
-from ekiden.broker.topology import QUEUES
+from ekiden.broker.topology import queues
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import WaitingReason
 from ekiden.errors import NotBought, ProviderError, Rejected
@@ -40,7 +40,7 @@ def _names(kind: type[ProviderError]) -> Iterator[str]:
 PROVIDERS = tuple(Provider)
 ERRORS = tuple(_names(ProviderError))
 OUTCOMES = ("completed", "refused", "held_back", "not_sent", "unusable", "unknown", "failed", "rejected")
-DATES = ("due", "retry_due", "gate_due")
+DATES = ("due", "retry_due", "gate_due", "fell_back")
 LOSSES = ("forgotten", "freed", "freed_unknown", "not_applied", "task_missing", "stalled")
 CAUSES = DATES + LOSSES
 
@@ -282,7 +282,10 @@ MESSAGES_BURIED = TABLE.counter(
     "messages_buried_total",
     "messages",
     of=CONSUMERS,
-    labels={"queue": tuple(queue.name for queue in QUEUES), "reason": ("undecodable", "oversized", "handler_crashed")},
+    labels={
+        "queue": tuple(q.name for q in queues()),
+        "reason": ("undecodable", "oversized", "handler_crashed"),
+    },
     means="Messages a consumer gave up and sent to the dead letters.",
     act="`handler_crashed` is a bug of ours, with its trace in the letter; the others are somebody else's messages.",
 )

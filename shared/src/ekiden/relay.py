@@ -20,9 +20,9 @@ from ekiden.crashpoints import reach
 from ekiden.domain.decider import decide
 from ekiden.domain.ids import NOTHING, Micros, Position, SessionId, Step, TaskId, TaskName
 from ekiden.domain.messages import Look, Message, Outcome
-from ekiden.domain.plan import Provider
+from ekiden.domain.plan import Provider, Source
 from ekiden.domain.progress import Decision, Order, Verdict, abandoned, orders
-from ekiden.domain.session import ACTIVE, Session, Status
+from ekiden.domain.session import ACTIVE, Session, Status, StepState
 from ekiden.errors import Unreachable
 from ekiden.metrics import (
     CAS_CONFLICTS,
@@ -246,25 +246,34 @@ class Relay:
         reach("relay:before_tasks_created")
         await self.tasks.create([self._task(session, order, workflow) for order in wanted])
         reach("relay:after_tasks_created")
-        steps, sure = workflow.plan.by_position, [order for order in wanted if not order.doubted]
-        await self.announce((steps[order.name.position].provider, order.id, session.id) for order in sure)
+        sure = [order for order in wanted if not order.doubted]
+        await self.announce((_source(session, order, workflow).provider, order.id, session.id) for order in sure)
 
     def _task(self, session: Session, order: Order, workflow: Workflow) -> NewTask:
-        provider = workflow.plan.by_position[order.name.position].provider
+        provider = _source(session, order, workflow).provider
         request = workflow.prompts.request(session, order)
-        fresh = session.steps[order.name.position.key].fresh
-        searched = provider is Provider.PERPLEXITY
+        position = order.name.position
+        plan, step = workflow.plan.by_position[position], session.steps.get(position.key, StepState())
+        generation = order.name.generation if step.fresh else None
         return NewTask(
             name=order.name,
             tenant=session.owner,
             provider=provider,
             request=request,
-            request_hash=request_hash(provider, request, order.name.generation if fresh else None) if searched else "",
+            request_hash=request_hash(provider, request, generation) if provider.searches else "",
             on_unknown=self.policies[provider],
-            cap=workflow.plan.by_position[order.name.position].cap,
+            cap=plan.cap,
             doubted=order.doubted,
             traceparent=tracing.here(),
+            fallback_reason=step.fallback_reason,
+            may_fall_back=any(source.provider is not provider for source in plan.sources[step.fallback + 1 :]),
         )
+
+
+def _source(session: Session, order: Order, workflow: Workflow) -> Source:
+    position = order.name.position
+    step = session.steps.get(position.key, StepState())
+    return workflow.plan.by_position[position].source(step.fallback)
 
 
 def _tombstones(

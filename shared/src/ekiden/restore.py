@@ -17,20 +17,18 @@ from ekiden.domain.decider import decide
 from ekiden.domain.forecast import items
 from ekiden.domain.ids import NOTHING, Micros, SessionId
 from ekiden.domain.messages import Restored, TaskStatus
-from ekiden.domain.plan import Plan, Provider, StepPlan
+from ekiden.domain.plan import Plan, StepPlan
 from ekiden.domain.progress import Verdict
 from ekiden.domain.schedule import Schedule
 from ekiden.domain.scheduling import restored
 from ekiden.domain.session import ACTIVE, Session, WaitingReason
-from ekiden.retry import UnknownOutcome
+from ekiden.retry import usual_policies
 from ekiden.store.database import Database
 from ekiden.store.restored import RestoredLedger, Unfinished
 from ekiden.store.schedules import ScheduleStore
 from ekiden.store.sessions import SessionStore
 from ekiden.store.workflows import WorkflowStore
 
-_POLICIES = {Provider.GPT: UnknownOutcome.RESEND, Provider.PERPLEXITY: UnknownOutcome.ASK}
-"""A plan is compiled with them; what is read of it here, which steps search, is the same under all policies."""
 SCHEDULE_PAUSED = "restored from a backup: look at its runs, then resume it"
 _UNDER_WAY = (WaitingReason.OUTCOME_UNKNOWN, WaitingReason.PAUSED)
 
@@ -70,7 +68,7 @@ class AfterRestore:
         self._clock = database.clock
         self._sessions = SessionStore(database)
         self._ledger = RestoredLedger(database)
-        self._workflows = WorkflowStore(database, _POLICIES)
+        self._workflows = WorkflowStore(database, usual_policies())  # which steps search is the same under all
         self._schedules = ScheduleStore(database)
 
     async def survey(self) -> list[Doubt]:
@@ -101,7 +99,7 @@ class AfterRestore:
         if session is None:
             return _leftover(session_id, tasks)
         plan = (await self._workflows.compiled(session.workflow)).plan
-        searches = [task for task in tasks if task.provider is Provider.PERPLEXITY]
+        searches = [task for task in tasks if task.provider.searches]
         expected = _expected(session, plan)
         return Doubt(
             session=session_id,
@@ -111,9 +109,7 @@ class AfterRestore:
             at_risk=Micros(sum(task.cap for task in searches)),
             expected=sum(count for count, _ in expected),
             expected_at_risk=Micros(sum(count * cap for count, cap in expected)),
-            calls=sum(
-                task.provider is Provider.GPT and task.status is not TaskStatus.OUTCOME_UNKNOWN for task in tasks
-            ),
+            calls=sum(not task.provider.searches and task.status is not TaskStatus.OUTCOME_UNKNOWN for task in tasks),
             is_marked=session.restored_to is not None,
         )
 
@@ -133,7 +129,7 @@ def _expected(session: Session, plan: Plan) -> list[tuple[int, Micros]]:
     """How many searches, and at which cap, a session may have yet to order, step by step."""
     here = session.position or plan.first()
     steps = [plan.by_position[position] for position in plan.from_(here)]
-    searching = [step for step in steps if step.provider is Provider.PERPLEXITY]
+    searching = [step for step in steps if step.provider.searches]
     return [(_to_order(session, step, plan), step.cap) for step in searching]
 
 
@@ -146,6 +142,6 @@ def _to_order(session: Session, step: StepPlan, plan: Plan) -> int:
 
 def _leftover(session_id: SessionId, tasks: Sequence[Unfinished]) -> Doubt:
     """Tasks that run to their end for a session that is over, or gone."""
-    searches = [task for task in tasks if task.provider is Provider.PERPLEXITY]
+    searches = [task for task in tasks if task.provider.searches]
     at_risk = Micros(sum(task.cap for task in searches))
     return Doubt(session_id, "over", "", len(searches), at_risk, calls=len(tasks) - len(searches))

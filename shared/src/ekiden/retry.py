@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from ekiden.domain.plan import Plan, Provider
 from ekiden.domain.progress import AUTOMATIC_RETRIES
+from ekiden.domain.provider import Kind
 from ekiden.errors import InvalidOutput, NotBought, NotSent, OutcomeUnknown, ProviderError, RunLost
 
 REFUSED_ATTEMPTS = 8
@@ -32,13 +33,19 @@ class UnknownOutcome(StrEnum):
     ASK = "ask"
 
 
-PAID_CALLS: Mapping[tuple[Provider, UnknownOutcome], int] = {
-    (Provider.GPT, UnknownOutcome.RESEND): 1 + REPAIRS + RESENDS,
-    (Provider.GPT, UnknownOutcome.ASK): 1 + REPAIRS,
-    (Provider.PERPLEXITY, UnknownOutcome.RESEND): 1 + RESENDS,
-    (Provider.PERPLEXITY, UnknownOutcome.ASK): 1,
+USUAL_POLICY: Mapping[Kind, UnknownOutcome] = {Kind.TEXT: UnknownOutcome.RESEND, Kind.SEARCH: UnknownOutcome.ASK}
+PAID_CALLS: Mapping[tuple[Kind, UnknownOutcome], int] = {
+    (Kind.TEXT, UnknownOutcome.RESEND): 1 + REPAIRS + RESENDS,
+    (Kind.TEXT, UnknownOutcome.ASK): 1 + REPAIRS,
+    (Kind.SEARCH, UnknownOutcome.RESEND): 1 + RESENDS,
+    (Kind.SEARCH, UnknownOutcome.ASK): 1,
 }
-"""The most calls one task may pay for, by provider and policy. A search's answer is never asked for twice."""
+"""The most calls one task may pay for, by kind and policy. A search's answer is never asked for twice."""
+
+
+def usual_policies() -> Mapping[Provider, UnknownOutcome]:
+    """What is done about each provider's unknown outcomes unless a setting says otherwise."""
+    return {provider: USUAL_POLICY[provider.kind] for provider in Provider}
 
 
 def worst_case_calls(plan: Plan) -> Mapping[Provider, int]:
@@ -49,8 +56,9 @@ def worst_case_calls(plan: Plan) -> Mapping[Provider, int]:
     """
     calls = dict.fromkeys(Provider, 0)
     for step in plan.steps:
-        of_one = step.paid_calls * (1 + AUTOMATIC_RETRIES) + (step.paid_calls - 1)
-        calls[step.provider] += of_one * (step.at_most if step.for_each else 1)
+        for source in step.sources:
+            of_one = source.paid_calls * (1 + AUTOMATIC_RETRIES) + (source.paid_calls - 1)
+            calls[source.provider] += of_one * (step.at_most if step.for_each else 1)
     return calls
 
 
@@ -103,7 +111,7 @@ def again(error: ProviderError, tally: Tally, provider: Provider, policy: Unknow
             if tally.refused >= REFUSED_ATTEMPTS or tally.age_seconds >= REFUSED_SECONDS:
                 return Stop()
             return Again(error.delay_seconds if error.delay_seconds is not None else _pause(tally.refused, jitter))
-        case InvalidOutput() if provider is Provider.GPT and tally.unusable <= REPAIRS:
+        case InvalidOutput() if provider.kind is Kind.TEXT and tally.unusable <= REPAIRS:
             return Again(0.0)
         case _:
             return Stop()

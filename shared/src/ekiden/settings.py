@@ -6,7 +6,8 @@ the process although each service reads only its own.
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import ClassVar, Literal, TypeVar, cast
 from urllib.parse import unquote
@@ -14,9 +15,9 @@ from urllib.parse import unquote
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ekiden.domain.plan import Provider
+from ekiden.domain.provider import BUILT_IN, PROVIDER_NAME, Kind, Provider
 from ekiden.masking import passwords_in
-from ekiden.retry import UnknownOutcome
+from ekiden.retry import USUAL_POLICY, UnknownOutcome
 from ekiden.webhooks.guard import Allowed
 from ekiden.workflow.package import Policies
 
@@ -28,7 +29,8 @@ _NAMES = """
     GPT_CONCURRENCY PERPLEXITY_CONCURRENCY GPT_RATE_PER_MINUTE PERPLEXITY_RATE_PER_MINUTE
     CLIENT_RATE_PER_MINUTE CLIENT_SESSIONS ADMISSION_TASKS
     SESSION_BUDGET_USD API_KEY API_KEYS AUTH SCHEDULER WORKFLOWS_DIR LOG_LEVEL LOG_FORMAT
-    WEBHOOK_ALLOW
+    WEBHOOK_ALLOW PROVIDERS FALLBACK_SECONDS
+    GPT_PRICES GPT_STRUCTURED_OUTPUT GPT_LIMIT_FIELD
     CRASH_FILE RETENTION_DAYS GRACE_SECONDS METRICS_TARGETS PROMETHEUS_PORT PROMETHEUS_URL GRAFANA_PORT RABBITMQ_UI_PORT
 """
 KNOWN = frozenset(f"EKIDEN_{name}" for name in _NAMES.split())
@@ -58,10 +60,18 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] | None = Field(default=None, description="console on a terminal, else json")
     grace_seconds: float = Field(default=25.0, ge=0, description="time to finish calls after SIGTERM")
+    providers: str = Field(default="", description="those beside gpt and perplexity: name:kind[:policy], …")
 
     @property
     def policies(self) -> Policies:
-        return {Provider.GPT: self.gpt_unknown_outcome, Provider.PERPLEXITY: self.perplexity_unknown_outcome}
+        own = {Provider.GPT: self.gpt_unknown_outcome, Provider.PERPLEXITY: self.perplexity_unknown_outcome}
+        return own | {Provider(entry.name): entry.policy for entry in read_entries(self.providers)}
+
+    @field_validator("providers")
+    @classmethod
+    def _can_be_added(cls, value: str) -> str:
+        read_entries(value)
+        return value
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -98,6 +108,36 @@ class WebhookSettings(ServiceSettings):
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderEntry:
+    """A provider that somebody adds: what it is asked for, and what is done about its unknown outcomes."""
+
+    name: str
+    kind: Kind
+    policy: UnknownOutcome
+
+
+def read_entries(text: str) -> tuple[ProviderEntry, ...]:
+    """Read EKIDEN_PROVIDERS: `name:kind` or `name:kind:policy`, comma-separated. Raises ValueError."""
+    return tuple(_entry(part) for part in text.replace(",", " ").split())
+
+
+def _entry(text: str) -> ProviderEntry:
+    name, _, rest = text.partition(":")
+    kind, _, policy = rest.partition(":")
+    if kind not in set(Kind) or policy not in {"", *UnknownOutcome}:
+        raise ValueError(f"{text!r}: write name:text or name:search, and behind it :resend or :ask where it matters")
+    if not PROVIDER_NAME.fullmatch(name) or name in BUILT_IN:
+        raise ValueError(f"{name!r} is no name for another provider: small letters, digits and -, 32 at most")
+    return ProviderEntry(name, Kind(kind), UnknownOutcome(policy) if policy else USUAL_POLICY[Kind(kind)])
+
+
+def add_providers(text: str) -> None:
+    """Make the providers of EKIDEN_PROVIDERS known, as a process starts. Raises ValueError."""
+    for entry in read_entries(text):
+        Provider.add(entry.name, entry.kind)
+
+
 S = TypeVar("S", bound=ServiceSettings)
 
 
@@ -115,19 +155,29 @@ def read_settings(kind: type[S], environment: Mapping[str, str] | None = None) -
         mistakes += [f"{_variable(kind, str(e['loc'][0]))}: {e['msg']}" for e in error.errors()]
     else:
         if not mistakes:
+            add_providers(settings.providers)
             return settings
     sys.stderr.write(f"{kind.service}: the settings are wrong\n" + "".join(f"  {line}\n" for line in mistakes))
     raise SystemExit(2)
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
-    """The `EKIDEN_*` variables no service knows, each with the name that was probably meant."""
+    """The `EKIDEN_*` variables no service knows, each with the name that was probably meant.
+
+    Those of an added provider carry its name; its worker reads and checks them.
+    """
     wrong: list[str] = []
+    others = (*_OTHERS, *_prefixes(environment.get("EKIDEN_PROVIDERS", "")))
     for name in sorted(environment):
-        if name.startswith("EKIDEN_") and name not in KNOWN and not name.startswith(_OTHERS):
+        if name.startswith("EKIDEN_") and name not in KNOWN and not name.startswith(others):
             meant = get_close_matches(name, KNOWN, 1)
             wrong.append(f"{name}: no service knows this variable{f'; did you mean {meant[0]}?' if meant else ''}")
     return wrong
+
+
+def _prefixes(providers: str) -> Iterator[str]:
+    for part in providers.replace(",", " ").split():
+        yield f"EKIDEN_{part.partition(':')[0].upper().replace('-', '_')}_"
 
 
 def _variable(kind: type[ServiceSettings], place: str) -> str:

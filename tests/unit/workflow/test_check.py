@@ -49,7 +49,11 @@ MISTAKES: list[tuple[str, Plant, str]] = [
     ("an unknown field", document(colour="red"), "colour: Extra inputs are not permitted"),
     ("a missing field", lambda p: p["document"].pop("budget_usd"), "budget_usd: Field required"),
     ("a budget of nothing", document(budget_usd=0), "budget_usd: Input should be greater than 0"),
-    ("an unknown provider", thinks(provider="oracle"), "think.provider: Input should be 'gpt' or 'perplexity'"),
+    (
+        "an unknown provider",
+        thinks(provider="oracle"),
+        "think.provider: Value error, there is no provider 'oracle'; there are gpt, perplexity",
+    ),
     ("no phases", document(phases=[]), "phases: Tuple should have at least 1 item"),
     ("a name of the wrong form", document(name="Tiny Workflow"), "name: String should match pattern"),
     ("a title in no language", document(title={}), "title has no text in 'en'"),

@@ -32,9 +32,9 @@ def test_any_change_makes_another_id() -> None:
 
 def test_a_reservation_covers_all_the_calls_a_policy_allows() -> None:
     plan = package().compile(POLICIES).plan
-    assert plan.by_position[Position(1, Step.THINK)].reservation == 60_000
+    assert plan.by_position[Position(1, Step.THINK)].reservation() == 60_000
 
 
 def test_a_search_is_reserved_once() -> None:
     plan = package().compile(POLICIES).plan
-    assert plan.by_position[Position(1, Step.EXECUTE)].reservation == 50_000
+    assert plan.by_position[Position(1, Step.EXECUTE)].reservation() == 50_000

@@ -52,7 +52,7 @@ LINES: tuple[Line, ...] = (
         GenerateText(**_STAMP, **_TASK),
         "gateway, orchestrator",
         "one gpt-worker",
-        topology.TASK_QUEUES[Provider.GPT],
+        topology.task_queue(Provider.GPT),
     ),
     Line(
         "searchWeb",
@@ -61,7 +61,7 @@ LINES: tuple[Line, ...] = (
         SearchWeb(**_STAMP, **_TASK),
         "gateway, orchestrator",
         "one perplexity-worker",
-        topology.TASK_QUEUES[Provider.PERPLEXITY],
+        topology.task_queue(Provider.PERPLEXITY),
     ),
     Line(
         "taskCompleted",

@@ -16,7 +16,7 @@ from ekiden_gateway.settings import PACKAGED_WORKFLOWS
 
 def _openapi() -> str:
     """Of a gateway with keys and the packaged workflows."""
-    policies: Policies = {Provider.GPT: UnknownOutcome.ASK, Provider.PERPLEXITY: UnknownOutcome.ASK}
+    policies: Policies = dict.fromkeys(Provider, UnknownOutcome.ASK)
     catalogue = Catalogue.read([PACKAGED_WORKFLOWS], policies)
     return _json(openapi.document(bare_app(), catalogue, keys=True))
 

@@ -52,8 +52,8 @@ async def resolve(
 
 def _with_run(asked: ResolveTask, task: Document) -> ResolveTask:
     """The run that the ledger has is attached when no other one is named."""
-    if Provider(task["provider"]) is Provider.GPT:
-        raise invalid("decision", "a GPT call has no run to attach: resend or give_up")
+    if not Provider(task["provider"]).searches:
+        raise invalid("decision", "a call for a text has no run to attach: resend or give_up")
     if asked.run_id is None and task.get("runId") is None:
         raise invalid("runId", "the ledger has no run of this task: name the one that the provider shows")
     return asked if asked.run_id is not None else asked.model_copy(update={"run_id": task["runId"]})

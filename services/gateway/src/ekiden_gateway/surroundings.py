@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ekiden.broker.publisher import Publisher
 from ekiden.broker.queue_depth import QueueDepth
-from ekiden.broker.topology import ORCHESTRATOR, TASK_QUEUES
+from ekiden.broker.topology import ORCHESTRATOR, task_queue
 from ekiden.domain.forecast import Medians
 from ekiden.domain.plan import Provider
 from ekiden.domain.remedies import QueueFact
@@ -28,7 +28,8 @@ class Queues:
     orchestrators: QueueFact | None
 
 
-UNKNOWN = Queues(dict.fromkeys(Provider), None)
+def _unknown() -> Queues:
+    return Queues(dict.fromkeys(Provider), None)
 
 
 class Surroundings:
@@ -48,13 +49,13 @@ class Surroundings:
 
     async def _queues(self) -> Queues:
         if not self._publisher.connected:
-            return UNKNOWN
+            return _unknown()
         try:
             async with asyncio.timeout(BROKER_SECONDS):
-                workers = {provider: await self._fact(name) for provider, name in TASK_QUEUES.items()}
+                workers = {provider: await self._fact(task_queue(provider)) for provider in Provider}
                 return Queues(workers, await self._fact(ORCHESTRATOR))
         except (Unreachable, TimeoutError):
-            return UNKNOWN
+            return _unknown()
 
     async def _fact(self, name: str) -> QueueFact:
         state = await self._depths.depth(name)

@@ -54,7 +54,9 @@ class Orchestrator:
         workflows, drafts = WorkflowStore(database, settings.policies), DraftStore(database)
         self._relay = Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies)
         providers = ProviderStates(database)
-        self._reconciler = Reconciler(sessions, tasks, providers, self._relay, self._queues, database.clock)
+        self._reconciler = Reconciler(
+            sessions, tasks, providers, self._relay, self._queues, database.clock, settings.fallback_seconds
+        )
         self._sweep = Sweep(sessions, tasks, self._relay, database.clock)
         keep = settings.retention
         self._retention = Retention(PruningStore(database), database.clock, keep) if keep is not None else None

@@ -4,7 +4,7 @@ It runs in every orchestrator. What it does goes through the same relay as every
 one and a handler, can only repeat each other. A pass costs what moved, not what exists.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ from ekiden.domain.session import Session
 from ekiden.metrics import LEASE_TAKEOVERS, OUTCOME_UNKNOWN, RECONCILER_REPAIRS
 from ekiden.relay import Relay
 from ekiden.store.database import Document
-from ekiden.store.providers import ProviderStates
+from ekiden.store.providers import ProviderState, ProviderStates
 from ekiden.store.sessions import Actor, ActorKind, SessionStore
 from ekiden.store.task_writes import ANNOUNCE_AGAIN_SECONDS
 from ekiden.store.tasks import TaskStore
@@ -58,6 +58,7 @@ class Reconciler:
     relay: Relay
     queues: QueueDepth
     clock: DatabaseClock
+    fallback_seconds: float = 60.0
     _mark: datetime | None = None
     _passed: float = field(default=float("-inf"))
     _frees_from: float = field(default=float("-inf"))
@@ -107,6 +108,7 @@ class Reconciler:
         for provider in probing:
             await self._announce(await self.tasks.to_probe(provider, PROBES_AT_ONCE), ())
         closed |= probing
+        await self._fall_back({p: s for p, s in states.items() if s.open_seconds(now) >= self.fallback_seconds})
         lines = {provider for provider, state in states.items() if state.line_seconds(now) > ANNOUNCE_AGAIN_SECONDS}
         due = await self.tasks.due(DUE_AT_ONCE, closed)
         await self._announce(due, lines)
@@ -122,6 +124,13 @@ class Reconciler:
         ]
         pauses = [(moment - now).total_seconds() + SHORTEST_PAUSE_SECONDS for moment in known if moment is not None]
         return min([*pauses, LONGEST_PAUSE_SECONDS])
+
+    async def _fall_back(self, given_up: Mapping[Provider, ProviderState]) -> None:
+        """What waits for a breaker that has been open for long is asked of somebody else, where its step names one."""
+        for provider, state in given_up.items():
+            for session_id in await self.tasks.fall_back(provider, f"its breaker is open: {state.breaker}"):
+                with one_by_one(session_id):
+                    repaired("fell_back", await self.relay.look(session_id))
 
     async def _look_at_lost(self) -> None:
         """Tell the sessions of calls that became unknown. Those that a crash forgets are found by when they ended."""

@@ -12,6 +12,7 @@ class OrchestratorSettings(WebhookSettings):
     service: ClassVar[str] = "orchestrator"
 
     retention_days: float | None = Field(default=None, gt=0, description="off keeps everything")
+    fallback_seconds: float = Field(default=60.0, ge=0, description="a breaker is open so long before others are asked")
     scheduler: Literal["on", "off"] = Field(default="off", description="whether the clock may begin sessions")
 
     @property

@@ -19,7 +19,7 @@ from ekiden.domain.plan import Provider
 from ekiden.domain.session import Session
 from ekiden.errors import Unreachable
 from ekiden.messages.dead_letter import DeadLetter
-from ekiden.messages.envelope import Envelope, GenerateText, SearchWeb, SessionMoved, TaskCompleted, TaskFailed
+from ekiden.messages.envelope import TASK_MESSAGES, Envelope, SessionMoved, TaskCompleted, TaskFailed
 from ekiden.metrics import PUBLISH_SECONDS
 from ekiden.stamp import Stamp
 
@@ -80,8 +80,7 @@ class Publisher:
         return connection is not None and connection.connected.is_set() and not connection.is_closed
 
     async def command(self, provider: Provider, task_id: TaskId, session_id: SessionId) -> None:
-        kind = GenerateText if provider is Provider.GPT else SearchWeb
-        message = kind(**self._stamp.fields(), task_id=task_id, session_id=session_id)
+        message = TASK_MESSAGES[provider.kind](**self._stamp.fields(), task_id=task_id, session_id=session_id)
         await self._send(self._commands, provider.value, message)
 
     async def task_ended(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None:

@@ -11,7 +11,7 @@ from pamqp.commands import Queue
 
 from ekiden.broker import topology
 from ekiden.broker.away import away
-from ekiden.broker.topology import TASK_QUEUES
+from ekiden.broker.topology import task_queue
 from ekiden.domain.plan import Provider
 from ekiden.errors import Unreachable
 
@@ -51,7 +51,7 @@ class QueueDepth:
 
     async def is_empty(self, provider: Provider) -> bool:
         """Whether no message waits for a worker of this provider. Raises Unreachable."""
-        return (await self.depth(TASK_QUEUES[provider])).ready == 0
+        return (await self.depth(task_queue(provider))).ready == 0
 
     async def depth(self, name: str) -> QueueState:
         """What waits in a queue and who waits for it, at most a second old. Raises Unreachable."""

@@ -16,7 +16,6 @@ EVENTS = "ekiden.events"
 ORCHESTRATOR = "ekiden.orchestrator"
 DEAD_LETTERS = "ekiden.dead-letters"
 EXCHANGES: Mapping[str, ExchangeType] = {COMMANDS: ExchangeType.DIRECT, EVENTS: ExchangeType.TOPIC}
-TASK_QUEUES: Mapping[Provider, str] = {provider: f"ekiden.tasks.{provider}" for provider in Provider}
 
 TASK_COMPLETED = "task.completed"
 TASK_FAILED = "task.failed"
@@ -53,14 +52,19 @@ class Queue:
         return arguments
 
 
-QUEUES: tuple[Queue, ...] = (
-    Queue(DEAD_LETTERS, dead_letters=False),
-    *(Queue(name, COMMANDS, provider.value) for provider, name in TASK_QUEUES.items()),
-    Queue(ORCHESTRATOR, EVENTS, "task.*"),
-)
+def task_queue(provider: Provider) -> str:
+    """Where a provider's tasks are told of."""
+    return f"ekiden.tasks.{provider}"
 
 
-WORK_QUEUES: frozenset[str] = frozenset(queue.name for queue in QUEUES if queue.dead_letters)
+def queues() -> tuple[Queue, ...]:
+    """All there are: one for each provider, and two more."""
+    tasks = (Queue(task_queue(provider), COMMANDS, provider.value) for provider in Provider)
+    return (Queue(DEAD_LETTERS, dead_letters=False), *tasks, Queue(ORCHESTRATOR, EVENTS, "task.*"))
+
+
+def work_queues() -> frozenset[str]:
+    return frozenset(queue.name for queue in queues() if queue.dead_letters)
 
 
 def with_heartbeat(url: str) -> str:
@@ -69,14 +73,14 @@ def with_heartbeat(url: str) -> str:
 
 
 def queue(name: str) -> Queue:
-    return next(found for found in QUEUES if found.name == name)
+    return next(found for found in queues() if found.name == name)
 
 
 async def declare(channel: AbstractChannel) -> None:
     """Declare all of it. Idempotent; raises on a broker that holds the same names with other arguments."""
     for name, kind in EXCHANGES.items():
         await channel.declare_exchange(name, kind, durable=True)
-    for wanted in QUEUES:
+    for wanted in queues():
         made = await channel.declare_queue(wanted.name, durable=True, arguments=wanted.declared_arguments)
         if wanted.exchange:
             await made.bind(wanted.exchange, wanted.routing_key)

@@ -178,7 +178,9 @@ def _retry(session: Session, message: Retry | RetryDue | Start | Continue, plan:
             return _illegal(session, message, "a retry keeps its items: edit them with restart_phase")
         session = _raise_budget(session, message)
     by_a_person = not isinstance(message, RetryDue)
+    step = replace(session.current, fallback=0, fallback_reason="")  # whoever failed first may be back
     again = replace(session, failure=None, retry_count=0 if by_a_person else session.retry_count)
+    again = replace(again, steps={**session.steps, place(session).key: step})
     return order_again(again, place(session), session.current.failed, message, plan, (Event("StepRetried"),))
 
 

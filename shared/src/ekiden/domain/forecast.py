@@ -77,7 +77,7 @@ def planned(session: Session, plan: Plan) -> tuple[Order, ...]:
     position = session.position
     if position is None or session.waits_for or session.status in ENDED:
         return ()
-    generation, cap = session.current.generation + 1, plan.by_position[position].reservation
+    generation, cap = session.current.generation + 1, plan.by_position[position].reservation(session.current.fallback)
     found = enumerate(items(session, position, plan))
     return tuple(Order(TaskName(session.id, position, generation, index), item, cap) for index, item in found)
 

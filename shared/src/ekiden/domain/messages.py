@@ -42,6 +42,11 @@ class Outcome:
     resend: bool = False
     finished_at: datetime | None = None
 
+    @property
+    def may_fall_back(self) -> bool:
+        """Whether somebody else may be asked: it failed, and not for an outcome that nobody knows. That may be paid."""
+        return self.status is TaskStatus.FAILED and self.error != "OutcomeUnknown"
+
 
 @dataclass(frozen=True, slots=True)
 class Start:

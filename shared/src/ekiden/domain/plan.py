@@ -2,16 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import cast
 
 from ekiden.domain.ids import Micros, Position
+from ekiden.domain.provider import Provider as Provider  # part of a plan, and known from here by many
 
 
-class Provider(StrEnum):
-    GPT = "gpt"
-    PERPLEXITY = "perplexity"
+@dataclass(frozen=True)
+class Source:
+    """Who is asked for a step's answers: a provider, and its model where the workflow names one.
+
+    `paid_calls` is how many calls of one task its policies may pay for.
+    """
+
+    provider: Provider
+    model: str | None = None
+    paid_calls: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.model}" if self.model else self.provider
 
 
 @dataclass(frozen=True)
@@ -19,7 +29,8 @@ class StepPlan:
     """One step of the workflow.
 
     `for_each` names the list of an earlier result that the step fans out over, as `(step key, field)`;
-    `cap` is the most one call may cost, `paid_calls` how many its policies may pay for.
+    `cap` is the most one call may cost, `paid_calls` how many its policies may pay for. `fallback` are those who are
+    asked, one after the other, when a step would fail otherwise.
     """
 
     position: Position
@@ -29,10 +40,21 @@ class StepPlan:
     for_each: tuple[str, str] | None = None
     at_most: int = 1
     min_success: int | None = None
+    model: str | None = None
+    fallback: tuple[Source, ...] = ()
 
-    @property
-    def reservation(self) -> Micros:
-        return Micros(self.cap * self.paid_calls)
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """Its own, and behind it those it falls back to."""
+        return (Source(self.provider, self.model, self.paid_calls), *self.fallback)
+
+    def source(self, fallback: int) -> Source:
+        """Who is asked after so many have failed."""
+        return self.sources[min(fallback, len(self.fallback))]
+
+    def reservation(self, fallback: int = 0) -> Micros:
+        """The most one task may cost there."""
+        return Micros(self.cap * self.source(fallback).paid_calls)
 
     def enough(self, ordered: int) -> int:
         """How many of `ordered` tasks must succeed: what the workflow says, else all but one."""

@@ -12,7 +12,7 @@ from ekiden.domain.budget import reserve
 from ekiden.domain.gate import closed_before, gate_id, reached
 from ekiden.domain.ids import Micros, Position, TaskId, TaskName
 from ekiden.domain.messages import Look, Message, Outcome, TaskStatus
-from ekiden.domain.plan import Plan, Provider
+from ekiden.domain.plan import Plan
 from ekiden.domain.session import RUNNING, Failure, Session, Status, StepState, WaitingReason
 
 AUTOMATIC_RETRIES = 5
@@ -64,7 +64,7 @@ def orders(session: Session, plan: Plan) -> tuple[Order, ...]:
     if session.position is None or not session.waits_for:
         return ()
     items = plan.items(session.position, session.results, session.edited)
-    cap = plan.by_position[session.position].reservation
+    cap = plan.by_position[session.position].reservation(session.current.fallback)
     names, doubted = [TaskName.parse(task_id) for task_id in session.waits_for], session.current.doubted
     return tuple(Order(name, items[name.index], cap, name.id in doubted) for name in names)
 
@@ -104,7 +104,7 @@ def _advance(session: Session, position: Position, message: Message, plan: Plan,
 def _fail_step(
     session: Session, outcomes: Mapping[TaskId, Outcome], failed: tuple[TaskId, ...], message: Look, plan: Plan
 ) -> Decision:
-    """Shorten and order again, wait and order again, or leave it to a person.
+    """Shorten and order again, ask somebody else, wait and order again, or leave it to a person.
 
     By itself only what may pass is ordered again: a search that was refused, or that a person gave up, stays as it is.
     """
@@ -118,6 +118,8 @@ def _fail_step(
         shorter = {**session.steps, position.key: replace(step, shorter=1)}
         event = Event("PromptShortened", position.phase, position.step)
         return order_again(replace(session, steps=shorter), position, too_long, message, plan, (event,))
+    if (elsewhere := _fall_back(session, outcomes, failed, message, plan)) is not None:
+        return elsewhere
     passing = tuple(task for task in failed if outcomes[task].may_pass)
     done = len(outcomes) - len(failed)
     may_succeed = done + len(passing) >= plan.by_position[position].enough(len(outcomes))
@@ -130,6 +132,27 @@ def _fail_step(
     ended = replace(stopped, status=Status.FAILED, waiting_reason=None, next_retry_at=None, finished_at=message.at)
     event = Event("SessionFailed", position.phase, position.step, failure.error)
     return Decision(Verdict.MOVED, stamp(ended, message), events=(event,))
+
+
+def _fall_back(
+    session: Session, outcomes: Mapping[TaskId, Outcome], failed: tuple[TaskId, ...], message: Look, plan: Plan
+) -> Decision | None:
+    """Order what failed again, from the next in the step's list. None when there is none, or too little would be saved.
+
+    Under the next generation, like all that is ordered again: its money is reserved anew, or the budget is waited for.
+    """
+    position, step = place(session), session.current
+    asked = plan.by_position[position]
+    again = tuple(task for task in failed if outcomes[task].may_fall_back)
+    saved = len(outcomes) - len(failed) + len(again)
+    if step.fallback >= len(asked.fallback) or not again or saved < asked.enough(len(outcomes)):
+        return None
+    why = outcomes[again[0]]
+    said = f"{asked.source(step.fallback)} → {asked.source(step.fallback + 1)}: {why.error}"
+    moved = replace(step, fallback=step.fallback + 1, fallback_reason=f"{why.error}: {why.message}")
+    there = replace(session, steps={**session.steps, position.key: moved})
+    event = Event("StepFellBack", position.phase, position.step, said)
+    return order_again(there, position, again, message, plan, (event,))
 
 
 def enter(
@@ -202,7 +225,7 @@ def _buy(
 ) -> Decision:
     """Reserve the money for `new` tasks and run it `renewed`; or leave the step `idle`, waiting for a higher budget."""
     position = place(session)
-    money = reserve(session.money, dict.fromkeys(new, plan.by_position[position].reservation))
+    money = reserve(session.money, dict.fromkeys(new, plan.by_position[position].reservation(idle.fallback)))
     if money is None:
         waiting = replace(session, steps={**session.steps, position.key: idle})
         event = Event("BudgetReached", position.phase, position.step)
@@ -220,8 +243,8 @@ def _buy(
 
 
 def in_doubt(session: Session, position: Position, plan: Plan) -> bool:
-    """Whether what a session orders there may have been bought before it was restored. A GPT call is just made."""
-    return session.restored_to is not None and plan.by_position[position].provider is Provider.PERPLEXITY
+    """Whether what a session orders there may have been bought before it was restored. A text is just written."""
+    return session.restored_to is not None and plan.by_position[position].provider.searches
 
 
 def place(session: Session) -> Position:

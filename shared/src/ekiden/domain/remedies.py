@@ -160,7 +160,7 @@ def needed_budget(session: Session, plan: Plan) -> Micros:
     if session.position is None:
         return session.money.budget
     ordered = len(session.current.failed) or len(items(session, session.position, plan))
-    order = plan.by_position[session.position].reservation * ordered
+    order = plan.by_position[session.position].reservation(session.current.fallback) * ordered
     return Micros(max(session.money.budget, session.money.spent + session.money.held + order))
 
 

@@ -57,6 +57,7 @@ class StepState:
     the items' order; ids of several generations stand side by side after a retry. `failed` are those a retry
     orders again. `shorter` counts how often its prompts were made shorter, `fresh` forbids the search cache.
     `doubted` are those that may have been bought before the database was restored: they are created as unknown.
+    `fallback` counts those who were asked before and failed, `fallback_reason` says why the last of them did.
     """
 
     generation: int = 0
@@ -67,6 +68,8 @@ class StepState:
     shorter: int = 0
     fresh: bool = False
     doubted: tuple[TaskId, ...] = ()
+    fallback: int = 0
+    fallback_reason: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
 

@@ -4,6 +4,7 @@ Readers ignore unknown fields and new fields have defaults, so that services res
 `tests/unit/messages/` keeps one sample of every message ever sent; each of them must still decode.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from ekiden.domain.ids import SESSION_ID_PATTERN, SessionId, TaskId
+from ekiden.domain.provider import Kind
 
 SCHEMA_VERSION = 1
 
@@ -32,15 +34,18 @@ class TaskMessage(Envelope):
 
 
 class GenerateText(TaskMessage):
-    """To a gpt-worker: there is a task of yours."""
+    """To a worker of a provider that writes texts: there is a task of yours."""
 
     type: Literal["GenerateText"] = "GenerateText"
 
 
 class SearchWeb(TaskMessage):
-    """To a perplexity-worker: there is a task of yours."""
+    """To a worker of a provider that searches: there is a task of yours."""
 
     type: Literal["SearchWeb"] = "SearchWeb"
+
+
+TASK_MESSAGES: Mapping[Kind, type[GenerateText] | type[SearchWeb]] = {Kind.TEXT: GenerateText, Kind.SEARCH: SearchWeb}
 
 
 class TaskCompleted(TaskMessage):

@@ -43,7 +43,7 @@ class MongoLedger:
         self._claims = Group(self._take)
         self._clock = database.clock
         self._worker = worker
-        self._shares = provider is Provider.PERPLEXITY and cache_seconds > 0
+        self._shares = provider.searches and cache_seconds > 0
         self._cache_seconds = cache_seconds
         self._held: dict[TaskId, int] = {}
         """What is in hand, with its epoch. Only this is renewed: a claim whose reply was lost must run out."""

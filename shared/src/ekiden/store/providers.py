@@ -64,6 +64,10 @@ class ProviderState:
         """How long the line for the provider's rate is: who takes a place now may call after so long."""
         return max(0.0, seconds_until(self.slot_at, now))
 
+    def open_seconds(self, now: datetime) -> float:
+        """For how long the breaker has been open; -1.0 while it is closed."""
+        return -seconds_until(self.breaker_since, now) if self.breaker is not None else -1.0
+
     def probe_is_due(self, now: datetime) -> bool:
         """Whether somebody may try, of the open breaker, if the provider is back."""
         return self.breaker is not None and self.probe_at is not None and self.probe_at <= now

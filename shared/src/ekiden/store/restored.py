@@ -49,7 +49,7 @@ class RestoredLedger:
 
     async def doubt_searches(self) -> int:
         """Turn every search under way into an unknown outcome, whatever its policy; answer how many. Once is enough."""
-        searches = {"provider": Provider.PERPLEXITY, "status": {"$in": list(OPEN)}}
+        searches = {"provider": {"$in": _named(searching=True)}, "status": {"$in": list(OPEN)}}
         with away():
             return (await self._tasks.update_many(searches, write.doubt(resend=False))).modified_count
 
@@ -60,7 +60,7 @@ class RestoredLedger:
         """
         turned = 0
         with away():
-            calls = {"provider": Provider.GPT, "status": {"$in": list(OPEN)}}
+            calls = {"provider": {"$in": _named(searching=False)}, "status": {"$in": list(OPEN)}}
             for call in await self._tasks.find(
                 calls, {"status": 1, "epoch": 1, "onUnknown": 1, "submissions": 1}
             ).to_list():
@@ -69,6 +69,10 @@ class RestoredLedger:
                     pipeline = write.doubt(resend=_is_resent(call))
                     turned += (await self._tasks.update_one(as_found, pipeline)).modified_count
         return turned
+
+
+def _named(*, searching: bool) -> list[str]:
+    return [provider.value for provider in Provider if provider.searches is searching]
 
 
 def _turned_before(call: Mapping[str, Any]) -> bool:

@@ -129,6 +129,7 @@ def _step(step: StepState) -> Document:
         "shorter": step.shorter,
         "fresh": step.fresh,
         "doubted": list(step.doubted),
+        **({"fallback": step.fallback, "fallbackReason": step.fallback_reason} if step.fallback else {}),
         "startedAt": step.started_at,
         "finishedAt": step.finished_at,
     }
@@ -144,6 +145,8 @@ def _read_step(document: Mapping[str, Any]) -> StepState:
         shorter=document.get("shorter", 0),
         fresh=document.get("fresh", False),
         doubted=tuple(document.get("doubted", ())),
+        fallback=document.get("fallback", 0),
+        fallback_reason=document.get("fallbackReason", ""),
         started_at=document.get("startedAt"),
         finished_at=document.get("finishedAt"),
     )

@@ -281,6 +281,12 @@ def resend() -> Pipeline:
     return [{"$set": _FINAL | {"status": TaskStatus.FAILED, "error": error}}]
 
 
+def fall_back(why: str) -> Pipeline:
+    """Nobody asks this provider any more: what waits for it fails unsent, and its step asks somebody else."""
+    error = {"error": "ProviderUnavailable", "message": {"$literal": why}, "mayPass": True, "tooLong": False}
+    return [{"$set": _FINAL | {"status": TaskStatus.FAILED, "error": error}}]
+
+
 def doubt(*, resend: bool) -> Pipeline:
     """This ledger came out of a backup, and what had not ended in it may have been sent, or answered, since then.
 

@@ -28,6 +28,7 @@ _TOLD = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1, "tracep
 _ANNOUNCED = {"_id": 0, "announceAt": 1}
 _TOLD_OF = (TaskStatus.QUEUED, TaskStatus.SUBMITTED)
 FREE_AT_ONCE = 100
+FALL_BACK_AT_ONCE = 200
 FREE_TOGETHER = 25
 """So few that freeing them at the same time takes no time that counts beside a lease."""
 _CLOCK_ERROR = timedelta(milliseconds=20)
@@ -48,6 +49,10 @@ class NewTask:
     doubted: bool = False
     traceparent: str = ""
     """Where in a trace it was ordered: a message that says so may be lost."""
+    fallback_reason: str = ""
+    """Why it is asked of somebody else than its step names first."""
+    may_fall_back: bool = False
+    """Whether its step names another provider, so that it need not wait for this one's breaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,16 @@ class TaskStore:
         query = {"provider": provider.value, "status": TaskStatus.QUEUED.value, "announceAt": due}
         with away():
             return await self._quick.find(query, _TOLD).sort("announceAt").limit(limit).to_list()
+
+    async def fall_back(self, provider: Provider, why: str) -> list[SessionId]:
+        """Let queued tasks fail whose step names somebody else: nothing was sent. Answers the sessions to look at."""
+        queued: Document = {"provider": provider.value, "status": TaskStatus.QUEUED.value, "mayFallBack": True}
+        with away():
+            found = await self._quick.find(queued, {"sessionId": 1}).limit(FALL_BACK_AT_ONCE).to_list()
+            if found:
+                free = queued | {"_id": {"$in": [row["_id"] for row in found]}, "worker": None}
+                await self._journaled.update_many(free, write.fall_back(why))
+        return list(dict.fromkeys(SessionId(row["sessionId"]) for row in found))
 
     async def announcing(self, task_id: TaskId, at: datetime) -> bool:
         """Take it on to announce a task, so that of many reconcilers one does."""
@@ -354,6 +369,7 @@ def _document(task: NewTask, status: TaskStatus, now: datetime) -> Document:
         "generation": name.generation,
         "index": name.index,
         "request": dict(task.request),
+        **({"model": task.request["model"]} if "model" in task.request else {}),
         "requestHash": task.request_hash,
         "onUnknown": task.on_unknown.value,
         "cap": task.cap,
@@ -368,4 +384,6 @@ def _document(task: NewTask, status: TaskStatus, now: datetime) -> Document:
         "billed": 0,
         "createdAt": now,
         **({"traceparent": task.traceparent} if task.traceparent else {}),
+        **({"fallbackReason": task.fallback_reason} if task.fallback_reason else {}),
+        **({"mayFallBack": True} if task.may_fall_back else {}),
     }

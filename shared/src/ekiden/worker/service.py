@@ -8,9 +8,9 @@ import structlog
 from ekiden import tracing
 from ekiden.backbone import Backbone
 from ekiden.broker.consumer import Ack
-from ekiden.broker.topology import TASK_QUEUES
+from ekiden.broker.topology import task_queue
 from ekiden.domain.plan import Provider
-from ekiden.messages.envelope import GenerateText, SearchWeb, TaskMessage
+from ekiden.messages.envelope import TASK_MESSAGES, TaskMessage
 from ekiden.settings import WorkerSettings
 from ekiden.store.gate import MongoGate
 from ekiden.store.ledger import MongoLedger
@@ -20,7 +20,6 @@ from ekiden.worker.runtime import Runtime
 
 PREFETCH = 64
 """Messages held unacknowledged, which is before their claim: a call under way holds none."""
-_KINDS: dict[Provider, type[TaskMessage]] = {Provider.GPT: GenerateText, Provider.PERPLEXITY: SearchWeb}
 
 
 class WorkerService:
@@ -47,8 +46,8 @@ class WorkerService:
             settings.concurrency,
             PollPlan(poll_seconds),
         )
-        decode = _KINDS[provider].model_validate_json
-        self._backbone.consumer.subscribe(TASK_QUEUES[provider], decode, self._receive, prefetch=PREFETCH)
+        decode = TASK_MESSAGES[provider.kind].model_validate_json
+        self._backbone.consumer.subscribe(task_queue(provider), decode, self._receive, prefetch=PREFETCH)
 
     async def start(self) -> None:
         await self._backbone.connect()

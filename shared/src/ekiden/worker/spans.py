@@ -5,12 +5,13 @@ generative AI where it has one (https://opentelemetry.io/docs/specs/semconv/gen-
 from contextlib import AbstractContextManager
 
 from ekiden import tracing
-from ekiden.domain.plan import Provider
+from ekiden.domain.provider import Kind, Provider
 from ekiden.worker.adapter import Submitted
 from ekiden.worker.ledger import Claim, Completed, Ended
 
-_OPERATION = {Provider.GPT: "chat", Provider.PERPLEXITY: "invoke_agent"}
-_VENDOR = {Provider.GPT: "openai", Provider.PERPLEXITY: "perplexity"}
+_OPERATION = {Kind.TEXT: "chat", Kind.SEARCH: "invoke_agent"}
+_VENDOR = {Provider.GPT: "openai"}
+"""Where the vendor has another name than the provider."""
 RUN_ID = "ekiden.run.id"
 
 
@@ -22,13 +23,13 @@ def working(claim: Claim) -> AbstractContextManager[None]:
 
 def submitting(claim: Claim) -> AbstractContextManager[None]:
     """One sending of a task to its provider."""
-    return tracing.span(f"{_OPERATION[claim.provider]} submit", _about(claim) | _called(claim), "CLIENT")
+    return tracing.span(f"{_OPERATION[claim.provider.kind]} submit", _about(claim) | _called(claim), "CLIENT")
 
 
 def collecting(claim: Claim, run_id: str) -> AbstractContextManager[None]:
     """All questions for one run's answer, with the waiting between them."""
     return tracing.span(
-        f"{_OPERATION[claim.provider]} collect", _about(claim) | _called(claim) | {RUN_ID: run_id}, "CLIENT"
+        f"{_OPERATION[claim.provider.kind]} collect", _about(claim) | _called(claim) | {RUN_ID: run_id}, "CLIENT"
     )
 
 
@@ -69,8 +70,8 @@ def _called(claim: Claim) -> dict[str, str]:
     model = claim.request.get("model")
     named = {"gen_ai.request.model": model} if isinstance(model, str) else {}
     return {
-        "gen_ai.operation.name": _OPERATION[claim.provider],
-        "gen_ai.provider.name": _VENDOR[claim.provider],
+        "gen_ai.operation.name": _OPERATION[claim.provider.kind],
+        "gen_ai.provider.name": _VENDOR.get(claim.provider, claim.provider.value),
         "gen_ai.conversation.id": claim.session_id,
         **named,
     }

@@ -8,7 +8,7 @@ from jinja2 import TemplateSyntaxError, meta
 from jsonschema import Draft202012Validator, SchemaError
 
 from ekiden.domain.ids import Position, Step
-from ekiden.domain.plan import Provider
+from ekiden.domain.provider import Kind, Provider
 from ekiden.errors import Mistake, WorkflowInvalid
 from ekiden.workflow.definition import Definition, StepDefinition
 from ekiden.workflow.package import Package
@@ -115,18 +115,35 @@ def _steps(definition: Definition, package: Package) -> Iterator[Mistake]:
                 yield Mistake(f"prompts/{language}/{step.prompt}.md.j2", None, f"is missing; {place} names it")
         if step.schema_name is not None and step.schema_name not in package.schemas:
             yield Mistake(f"schemas/{step.schema_name}.json", None, f"is missing; {place} names it")
-        if step.provider is Provider.GPT and step.schema_name is None:
-            yield _wrong(f"{place}: a GPT step needs a schema for its answer")
-        if step.provider is Provider.PERPLEXITY and step.schema_name is not None:
+        if not step.provider.searches and step.schema_name is None:
+            yield _wrong(f"{place}: a {step.provider.upper()} step needs a schema for its answer")
+        if step.provider.searches and step.schema_name is not None:
             yield _wrong(f"{place}: a search has no schema; the step after it gives its text a form")
         if position.step is Step.EXECUTE and step.for_each is None:
             yield _wrong(f"{place}: EXECUTE needs for_each, the list it fans out over")
-        if (position.step is Step.EXECUTE) != (step.provider is Provider.PERPLEXITY):
-            yield _wrong(f"{place}: EXECUTE searches with perplexity; THINK and INTEGRATE ask gpt")
+        if (position.step is Step.EXECUTE) != step.provider.searches:
+            yield _wrong(
+                f"{place}: EXECUTE searches with {_named(Kind.SEARCH)}; THINK and INTEGRATE ask {_named(Kind.TEXT)}"
+            )
+        yield from _fallback(step, place)
         if position.step is not Step.EXECUTE and step.for_each is not None:
             yield _wrong(f"{place}: only EXECUTE fans out")
         if step.for_each is not None:
             yield from _fan_out(definition, package, position, step, place)
+
+
+def _named(kind: Kind) -> str:
+    return " or ".join(provider for provider in Provider if provider.kind is kind)
+
+
+def _fallback(step: StepDefinition, place: str) -> Iterator[Mistake]:
+    asked: list[tuple[Provider, str | None]] = [(step.provider, step.model)]
+    for number, other in enumerate(step.fallback, 1):
+        if other.provider.kind is not step.provider.kind:
+            yield _wrong(f"{place}.fallback: {other.provider} is no provider of a {step.provider.kind}")
+        if (other.provider, other.model) in asked:
+            yield _wrong(f"{place}.fallback: entry {number} asks whom an entry before it has asked already")
+        asked.append((other.provider, other.model))
 
 
 def _fan_out(

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from ekiden.domain.ids import Micros, Position, Step
-from ekiden.domain.plan import Plan, Provider, StepPlan
+from ekiden.domain.plan import Plan, Source, StepPlan
+from ekiden.domain.provider import Provider
 from ekiden.retry import PAID_CALLS, UnknownOutcome
 
 Text = Mapping[str, str]
 """The same text in each language: `{ja: …, en: …}`."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+KnownProvider = Annotated[Provider, PlainValidator(Provider), WithJsonSchema({"type": "string"})]
 
 
 class _Part(BaseModel):
@@ -28,16 +30,24 @@ class Input(_Part):
     max_length: int = Field(default=2000, gt=0)
 
 
+class Fallback(_Part):
+    """Who is asked when all before have failed; without `model` by the one that its worker is set to."""
+
+    provider: KnownProvider
+    model: str | None = Field(default=None, min_length=1)
+
+
 class StepDefinition(_Part):
     """One step: a call, or with `for_each` one call per item of an earlier answer's list.
 
     `cap_usd` is the most one call may cost; a search's limits go into its request so that it holds.
     """
 
-    provider: Provider
+    provider: KnownProvider
     prompt: str
     schema_name: str | None = Field(default=None, alias="schema")
     model: str | None = None
+    fallback: tuple[Fallback, ...] = ()
     for_each: str | None = None
     at_most: int = Field(default=5, ge=1, le=20)
     min_success: int | None = Field(default=None, ge=0)
@@ -126,8 +136,14 @@ class Definition(_Part):
             position=position,
             provider=step.provider,
             cap=Micros(round(step.cap_usd * 1_000_000)),
-            paid_calls=PAID_CALLS[step.provider, policies[step.provider]],
+            paid_calls=_paid_calls(step.provider, policies),
+            model=step.model,
+            fallback=tuple(Source(f.provider, f.model, _paid_calls(f.provider, policies)) for f in step.fallback),
             for_each=source,
             at_most=step.at_most,
             min_success=step.min_success,
         )
+
+
+def _paid_calls(provider: Provider, policies: Mapping[Provider, UnknownOutcome]) -> int:
+    return PAID_CALLS[provider.kind, policies[provider]]

@@ -67,7 +67,8 @@ class Prompts:
         context = template.new_context(self.context(session, position, order.item))
         system, user = ("".join(template.blocks[name](context)).strip() for name in ("system", "user"))
         made: dict[str, object] = {"system": system, "user": user, "maxOutputTokens": step.max_output_tokens}
-        return made | self._limits(step)
+        reached = session.steps[position.key].fallback if position.key in session.steps else 0
+        return made | self._limits(step, self._plan.by_position[position].source(reached).model)
 
     def item_schema(self, position: Position) -> Mapping[str, object]:
         """What an item of a fan-out looks like, as JSON Schema: it comes from the answer that plans the items."""
@@ -76,9 +77,9 @@ class Prompts:
         lists = cast("Mapping[str, Mapping[str, object]]", self._schemas[source.schema_name or ""]["properties"])
         return cast("Mapping[str, object]", lists[field]["items"])
 
-    def _limits(self, step: StepDefinition) -> dict[str, object]:
+    def _limits(self, step: StepDefinition, model: str | None) -> dict[str, object]:
         optional: dict[str, object | None] = {
-            "model": step.model,
+            "model": model,
             "maxToolCalls": step.max_tool_calls,
             "maxSteps": step.max_steps,
             "schemaName": step.schema_name,

@@ -12,23 +12,22 @@ from typing import cast
 from jinja2 import TemplateError, TemplateNotFound
 
 from ekiden.domain.ids import NOTHING, Position, SessionId, TaskName
-from ekiden.domain.plan import Plan, Provider
+from ekiden.domain.plan import Plan
 from ekiden.domain.progress import Order
 from ekiden.domain.session import Money, Session, StepState
 from ekiden.errors import Mistake
-from ekiden.retry import UnknownOutcome
+from ekiden.retry import usual_policies
 from ekiden.workflow.definition import Definition
 from ekiden.workflow.package import Package
 from ekiden.workflow.prompts import Prompts
 
 _ID = SessionId("ses_" + "0" * 32)
-_NO_POLICY = dict.fromkeys(Provider, UnknownOutcome.ASK)
 
 
 def rehearse(package: Package) -> Iterator[Mistake]:
     """Say which prompts fail to render and why, each once. The package has passed all other checks."""
     definition = package.definition
-    plan = definition.plan(_NO_POLICY)
+    plan = definition.plan(usual_policies())
     prompts = Prompts(definition, plan, package.templates, package.schemas)
     told: set[Mistake] = set()
     for session, position in _situations(definition, package, plan):

@@ -78,6 +78,8 @@ class StepResult(Document):
     generation: int = 1
     task_ids: tuple[str, ...] = ()
     missing: tuple[int, ...] = ()
+    fallback: int = 0
+    fallback_reason: str | None = None
     result: Any = None
     started_at: datetime | None = None
     finished_at: datetime | None = None

@@ -45,6 +45,9 @@ class TaskState(Document):
 
     id: str
     type: TaskTypeWord = ""
+    provider: str = ""
+    model: str | None = None
+    fallback_reason: str | None = None
     phase_number: int = 0
     step_name: StepWord = ""
     status: TaskStatusWord

@@ -44,7 +44,10 @@ class TaskAnswer(Answered):
     """A task as the ledger keeps it."""
 
     id: str = Field(examples=[EXAMPLE_TASK])
-    type: TaskType = Field(examples=["PERPLEXITY_SEARCH"])
+    type: TaskType = Field(examples=["PERPLEXITY_SEARCH"], description="Whether a text is written or a search made")
+    provider: str = Field(examples=["perplexity"])
+    model: str | None = Field(description="Who answered; until then the one its step names, if it names one")
+    fallback_reason: str | None = Field(description="Why it is asked in place of another; null when it was the first")
     session_id: str = Field(examples=[EXAMPLE_SESSION])
     phase_number: int = Field(examples=[1])
     step_name: Step = Field(examples=["EXECUTE"])

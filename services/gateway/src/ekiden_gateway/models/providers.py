@@ -4,7 +4,6 @@ from datetime import datetime
 
 from pydantic import Field
 
-from ekiden.domain.plan import Provider
 from ekiden.store.providers import BreakerState
 from ekiden_gateway.models.wire import EXAMPLE_TIME, Answered, Asked
 
@@ -29,7 +28,7 @@ class BreakerAnswer(Answered):
 
 
 class ProviderAnswer(Answered):
-    provider: Provider
+    provider: str = Field(examples=["gpt"])
     breaker: BreakerAnswer
     refusals_in_a_row: int = Field(description="Outages that all workers were told of since the last answer")
     cool_down_until: datetime | None = Field(description="The provider asked all workers to wait; null when none does")

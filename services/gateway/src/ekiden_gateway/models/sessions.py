@@ -112,6 +112,8 @@ class StepAnswer(Answered):
     generation: int = Field(examples=[1])
     task_ids: list[str]
     missing: list[int] = Field(description="Items of a fan-out that the step went on without")
+    fallback: int = Field(description="How many of those the step names were asked before, and failed", examples=[0])
+    fallback_reason: str | None = Field(examples=["ProviderUnavailable: 503 overloaded"])
     result: object | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -232,6 +234,9 @@ class TaskCounts(Answered):
 class TaskBrief(Answered):
     id: str = Field(examples=[EXAMPLE_TASK])
     type: TaskType = Field(examples=["PERPLEXITY_SEARCH"])
+    provider: str = Field(examples=["perplexity"])
+    model: str | None = Field(description="Who answered; until then the one its step names, if it names one")
+    fallback_reason: str | None = Field(description="Why it is asked in place of another; null when it was the first")
     phase_number: int
     step_name: Step
     status: TaskStatus

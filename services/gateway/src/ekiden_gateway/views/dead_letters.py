@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ekiden.broker.topology import WORK_QUEUES
+from ekiden.broker.topology import work_queues
 from ekiden.masking import masked
 from ekiden_gateway.models.dead_letters import DeadLetterAnswer, DeadLetterWhole
 
@@ -23,7 +23,7 @@ def not_replayable(document: Document) -> str | None:
     """Why a letter cannot be sent again; None when it can."""
     if document["truncated"]:
         return "only the beginning of its body was kept"
-    if document["queue"] not in WORK_QUEUES:
+    if document["queue"] not in work_queues():
         return f"it came from {document['queue'] or 'nobody knows where'}, which is no work queue"
     return None
 

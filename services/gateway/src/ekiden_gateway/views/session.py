@@ -129,6 +129,8 @@ def _steps(session: Session) -> list[model.StepAnswer]:
             generation=session.steps[key].generation,
             task_ids=list(session.steps[key].tasks),
             missing=list(session.steps[key].missing),
+            fallback=session.steps[key].fallback,
+            fallback_reason=session.steps[key].fallback_reason or None,
             result=session.steps[key].result,
             started_at=session.steps[key].started_at,
             finished_at=session.steps[key].finished_at,

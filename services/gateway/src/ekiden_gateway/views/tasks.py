@@ -4,23 +4,24 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ekiden.domain.messages import TaskStatus
-from ekiden.domain.plan import Provider
+from ekiden.domain.provider import Kind, Provider
 from ekiden_gateway.models import parts as model
 from ekiden_gateway.models.sessions import TaskBrief, TaskCounts
 from ekiden_gateway.models.wire import TaskType, usd
 
 Document = Mapping[str, Any]
-TYPES: Mapping[Provider, TaskType] = {
-    Provider.GPT: TaskType.GPT_COMPLETION,
-    Provider.PERPLEXITY: TaskType.PERPLEXITY_SEARCH,
-}
+_TYPES: Mapping[Kind, TaskType] = {Kind.TEXT: TaskType.GPT_COMPLETION, Kind.SEARCH: TaskType.PERPLEXITY_SEARCH}
+"""The first version's two types, which it named after the only providers there were."""
 
 
 def task(document: Document) -> model.TaskAnswer:
     error = document.get("error")
     return model.TaskAnswer(
         id=document["_id"],
-        type=TYPES[Provider(document["provider"])],
+        type=_TYPES[Provider(document["provider"]).kind],
+        provider=document["provider"],
+        model=_model(document),
+        fallback_reason=document.get("fallbackReason"),
         session_id=document["sessionId"],
         phase_number=document["phase"],
         step_name=document["step"],
@@ -53,7 +54,10 @@ def brief(document: Document) -> TaskBrief:
     error = document.get("error")
     return TaskBrief(
         id=document["_id"],
-        type=TYPES[Provider(document["provider"])],
+        type=_TYPES[Provider(document["provider"]).kind],
+        provider=document["provider"],
+        model=_model(document),
+        fallback_reason=document.get("fallbackReason"),
         phase_number=document["phase"],
         step_name=document["step"],
         status=document["status"],
@@ -75,6 +79,11 @@ def retry_count(document: Document) -> int:
     """How often it was sent again: waiting for a slot, or a claim after which nothing was sent, is no attempt."""
     sent = [row for row in document["submissions"] if row["outcome"] != "not_sent"]
     return max(0, len(sent) - 1)
+
+
+def _model(document: Document) -> str | None:
+    answered = [str(row["model"]) for row in document["submissions"] if row.get("model")]
+    return answered[-1] if answered else document.get("model")
 
 
 def _submission(row: Document) -> model.SubmissionAnswer:
