@@ -20,7 +20,7 @@ from ekiden.worker.adapter import Call
 from ekiden.worker.http import Reply
 from ekiden.worker.ledger import Completed
 from ekiden_gpt_worker.openai_chat import OpenAIChat, chat_request, completion, refusal
-from ekiden_gpt_worker.prices import price
+from ekiden_gpt_worker.prices import PriceList
 from tests.unit.worker.wire import call, client, error, fence, reply
 
 MODEL = "gpt-6-luna"
@@ -287,11 +287,12 @@ def test_cached_tokens_cost_less() -> None:
         "completion_tokens": 0,
         "prompt_tokens_details": {"cached_tokens": 1_000_000},
     }
-    assert price(counted, "gpt-4o-mini")[0] == 75_000
+    assert PriceList().price(counted, "gpt-4o-mini", "gpt-4o-mini", {})[0] == 75_000
 
 
 def test_a_model_that_no_table_knows_has_no_price() -> None:
-    assert price({"prompt_tokens": 1, "completion_tokens": 1}, "our-own-model")[0] is None
+    counted = {"prompt_tokens": 1, "completion_tokens": 1}
+    assert PriceList().price(counted, "our-own-model", "our-own-model", {})[0] is None
 
 
 def test_an_answer_of_the_simulator_is_marked() -> None:

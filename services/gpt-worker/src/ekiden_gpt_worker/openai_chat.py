@@ -2,15 +2,18 @@
 
 The wire as of November 2026: https://developers.openai.com/api/reference/overview. A call is one POST; its answer
 is structured output by JSON Schema. There is no idempotency key, so a lost reply is an unknown outcome.
+
+What other servers do differently: a field they refuse is left out (`dialect`), and their answers are read with patience
+(`answer`). Seen of vLLM, Ollama, LiteLLM, OpenRouter, Groq, DeepSeek and Mistral in public reports of 2024 to 2026.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from jsonschema import Draft202012Validator
+import structlog
 
-from ekiden.domain.ids import Micros
 from ekiden.domain.plan import Provider
 from ekiden.errors import (
     AuthenticationFailed,
@@ -25,20 +28,22 @@ from ekiden.errors import (
     RunLost,
 )
 from ekiden.worker.adapter import Call, Running, Submitted
-from ekiden.worker.decoding import decode
 from ekiden.worker.http import ProviderClient, Reply
 from ekiden.worker.lease import Fence
-from ekiden.worker.ledger import Completed, Usage
-from ekiden.worker.refusal import asked_delay, error_object, go_duration, refused, retry_after, unavailable, unknown
-from ekiden_gpt_worker.prices import price
+from ekiden.worker.ledger import Completed
+from ekiden.worker.refusal import asked_delay, go_duration, refused, retry_after, unavailable, unknown
+from ekiden_gpt_worker.answer import error_object, result_of, text_of, usage_of
+from ekiden_gpt_worker.dialect import Dialect, Form, refused_field
+from ekiden_gpt_worker.prices import PriceList
 
-_TOO_LONG_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
-_TOO_LONG = re.compile(r"maximum context length|Input tokens exceed|Request too large", re.IGNORECASE)
+log = structlog.get_logger()
+_TOO_LONG_CODES = frozenset({"context_length_exceeded", "string_above_max_length", "exceed_context_size_error"})
+_TOO_LONG = re.compile(
+    r"maximum context length|Input tokens exceed|Request too large|ContextWindowExceeded|available context size",
+    re.IGNORECASE,
+)
 _BUCKET = re.compile(r"Limit ([\d,]+).*Requested ([\d,]+)")
 _RAN_OUT = re.compile(r"Could not finish the message because max_tokens", re.IGNORECASE)
-_MOST_TOKENS = 10**12
-"""What counts more is no count of tokens."""
-_FENCE = re.compile(r"^\s*```(?:json)?\s*|\s*```\s*$")
 
 
 class OpenAIChat:
@@ -46,23 +51,44 @@ class OpenAIChat:
 
     provider = Provider.GPT
 
-    def __init__(self, client: ProviderClient, model: str, *, deadline_seconds: float) -> None:
+    def __init__(
+        self,
+        client: ProviderClient,
+        model: str,
+        *,
+        deadline_seconds: float,
+        dialect: Dialect | None = None,
+        prices: PriceList | None = None,
+    ) -> None:
         self._client = client
         self._model = model
         self._deadline = deadline_seconds
+        self._dialect = dialect or Dialect()
+        self._learned: dict[str, Dialect] = {}
+        self._prices = prices or PriceList()
 
     async def submit(self, call: Call, fence: Fence) -> Completed | Submitted:
+        """Send a call; and send it again without a field that the server refuses, which it then has not carried out."""
         model = str(call.request.get("model", self._model))
-        reply = await self._client.post(
-            "/chat/completions",
-            chat_request(call, model),
-            deadline_seconds=self._deadline,
-            fence=fence,
-            headers={"X-Client-Request-Id": call.task_id},
-        )
-        if not 200 <= reply.status < 300:
-            raise refusal(reply)
-        return completion(reply, call.request, model)
+        while True:
+            dialect = self._learned.get(model, self._dialect)
+            body = chat_request(call, model, dialect)
+            reply = await self._client.post(
+                "/chat/completions",
+                body,
+                deadline_seconds=self._deadline,
+                fence=fence,
+                headers={"X-Client-Request-Id": call.task_id},
+            )
+            if 200 <= reply.status < 300:
+                return completion(reply, call.request, model, self._prices)
+            error = refusal(reply)
+            field = _refused_field(error, reply, body)
+            if field is None or (learned := dialect.without(field)) == dialect:
+                raise error
+            log.warning("field_refused", field=field, model=model, error=str(error)[:500])
+            self._learned[model] = learned
+            fence.passed = False  # what has left us so far is known not to be bought
 
     async def collect(self, run_id: str) -> Completed | Running:
         raise RunLost(f"Chat Completions keeps no runs: {run_id} cannot be collected")
@@ -74,42 +100,59 @@ class OpenAIChat:
         await self._client.close()
 
 
-def chat_request(call: Call, model: str) -> dict[str, object]:
+def chat_request(call: Call, model: str, dialect: Dialect | None = None) -> dict[str, object]:
     """The body of a call. `max_completion_tokens` includes reasoning; the older `max_tokens` is refused."""
-    request = call.request
-    messages = [{"role": "system", "content": request["system"]}, {"role": "user", "content": request["user"]}]
+    request, way = call.request, dialect or Dialect()
+    system, form = str(request["system"]), _in_words(request)
+    if form and way.form is not Form.JSON_SCHEMA:
+        system = f"{system}\n\n{form}"
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": request["user"]}]
     if call.hint:
-        repair = f"Your last answer could not be used: {call.hint}\nAnswer again, in the required form."
-        messages.append({"role": "user", "content": repair})
-    body: dict[str, object] = {
-        "model": model,
-        "messages": messages,
-        "max_completion_tokens": request["maxOutputTokens"],
-    }
-    if "schema" in request:
-        form = {"name": request["schemaName"], "schema": request["schema"], "strict": True}
-        body["response_format"] = {"type": "json_schema", "json_schema": form}
-    return body
+        again = form or "Answer again, in the required form."
+        messages.append({"role": "user", "content": f"Your last answer could not be used: {call.hint}\n{again}"})
+    body: dict[str, object] = {"model": model, "messages": messages, way.limit.value: request["maxOutputTokens"]}
+    if form and way.form is Form.JSON_SCHEMA:
+        wanted = {"name": request["schemaName"], "schema": request["schema"], "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": wanted}
+    elif form and way.form is Form.JSON_OBJECT:
+        body["response_format"] = {"type": "json_object"}
+    parameters = cast("Mapping[str, object]", request.get("params", {}))
+    return {name: value for name, value in parameters.items() if name not in way.left_out} | body
 
 
-def completion(reply: Reply, request: Mapping[str, object], model: str) -> Completed:
+def _in_words(request: Mapping[str, object]) -> str:
+    """The form of an answer as a sentence, with the word JSON that its mode wants; empty where none is asked for."""
+    if "schema" not in request:
+        return ""
+    schema = json.dumps(request["schema"], ensure_ascii=False, separators=(",", ":"))
+    return f"Answer with one JSON object and nothing else. It must fit this JSON Schema:\n{schema}"
+
+
+def _refused_field(error: ProviderError, reply: Reply, body: Mapping[str, object]) -> str | None:
+    if not isinstance(error, RequestRejected):
+        return None
+    said = error_object(reply) or {}
+    return refused_field(f"{error} {json.dumps(said.get('metadata', ''))}", said.get("param"), body)
+
+
+def completion(reply: Reply, request: Mapping[str, object], model: str, prices: PriceList | None = None) -> Completed:
     """Read a 2xx. Raises OutcomeUnknown when it cannot be read, RequestRejected, InvalidOutput with their cost."""
+    usage = usage_of(reply, model, prices or PriceList())
     try:
         body = cast("dict[str, Any]", reply.json)
         choice: dict[str, Any] = body["choices"][0]
-        refused, content = choice["message"].get("refusal"), choice["message"].get("content")
+        refused, content = choice["message"].get("refusal"), text_of(choice["message"])
         finish = choice.get("finish_reason")
-        usage = _usage(body, model, simulated="x-ekiden-simulator" in reply.headers)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise OutcomeUnknown(f"a 2xx that cannot be read: {error!r}") from error
+        told = (error_object(reply) or {}).get("message", repr(error))  # OpenRouter's 200 for what failed behind it
+        raise OutcomeUnknown(f"a 2xx that cannot be read: {told}") from error
     if refused:
         raise RequestRejected(f"the model refused: {refused}", billed=usage.billed)
     if finish == "content_filter":
         raise RequestRejected("the content filter stopped the answer", billed=usage.billed)
     if finish == "length":
         raise InvalidOutput("the answer was cut off at max_completion_tokens: be briefer", billed=usage.billed)
-    result = _result(str(content or ""), request, usage)
-    return Completed(result, body, usage)
+    return Completed(result_of(content, request, usage), body, usage)
 
 
 def refusal(reply: Reply) -> ProviderError:
@@ -167,47 +210,3 @@ def _reset(reply: Reply) -> float | None:
     """
     used_up = [kind for kind in ("requests", "tokens") if reply.headers.get(f"x-ratelimit-remaining-{kind}") == "0"]
     return max((go_duration(reply.headers.get(f"x-ratelimit-reset-{kind}", "")) for kind in used_up), default=None)
-
-
-def _usage(body: Mapping[str, Any], model: str, *, simulated: bool) -> Usage:
-    """What the call cost. An answer that can be read is kept also when its usage cannot: the cost is not known then."""
-    answered_by = str(body.get("model", model))
-    try:
-        counted: Mapping[str, Any] = body["usage"]
-        tokens_in, tokens_out = _tokens(counted["prompt_tokens"]), _tokens(counted["completion_tokens"])
-        billed, said = price(counted, answered_by)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
-        return Usage(billed=None, price="usage not given", model=answered_by, simulated=simulated)
-    return Usage(
-        input_tokens=tokens_in,
-        output_tokens=tokens_out,
-        billed=Micros(billed) if billed is not None else None,
-        price=said,
-        model=answered_by,
-        simulated=simulated,
-    )
-
-
-def _tokens(count: Any) -> int:
-    """Raises ValueError for what is no count of tokens: nothing absurd may reach the bill."""
-    if not 0 <= (tokens := int(count)) <= _MOST_TOKENS:
-        raise ValueError(f"{count} tokens")
-    return tokens
-
-
-def _result(content: str, request: Mapping[str, object], usage: Usage) -> object:
-    if "schema" not in request:
-        if not content.strip():
-            raise InvalidOutput("the answer is empty", billed=usage.billed)
-        return content
-    try:
-        result = decode(_FENCE.sub("", content))
-    except ValueError as error:
-        raise InvalidOutput(f"the answer is no JSON: {error}", billed=usage.billed) from error
-    wrong = next(Draft202012Validator(cast("dict[str, Any]", request["schema"])).iter_errors(result), None)
-    if wrong is not None:
-        place = "/".join(str(part) for part in wrong.absolute_path) or "the top"
-        raise InvalidOutput(
-            f"the answer does not fit its schema at {place}: {wrong.message[:500]}", billed=usage.billed
-        )
-    return result

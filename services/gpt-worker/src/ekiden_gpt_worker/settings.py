@@ -2,9 +2,11 @@
 
 from typing import ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from ekiden.settings import WorkerSettings, named
+from ekiden_gpt_worker.dialect import Dialect, Form, LimitField
+from ekiden_gpt_worker.prices import PriceList, read_prices
 
 
 class GptWorkerSettings(WorkerSettings):
@@ -20,3 +22,20 @@ class GptWorkerSettings(WorkerSettings):
     )
     gpt_model: str = "gpt-6-luna"
     gpt_deadline_seconds: float = Field(default=300.0, gt=0, description="from the first byte to the last of one call")
+    gpt_structured_output: Form = Field(default=Form.JSON_SCHEMA, description="where a server's way begins")
+    gpt_limit_field: LimitField = LimitField.MAX_COMPLETION_TOKENS
+    gpt_prices: str = Field(default="", description="model=in/out, comma-separated; USD per million tokens")
+
+    @property
+    def dialect(self) -> Dialect:
+        return Dialect(self.gpt_structured_output, self.gpt_limit_field)
+
+    @property
+    def price_list(self) -> PriceList:
+        return PriceList(read_prices(self.gpt_prices), self.base_url)
+
+    @field_validator("gpt_prices")
+    @classmethod
+    def _can_be_read(cls, value: str) -> str:
+        read_prices(value)
+        return value
