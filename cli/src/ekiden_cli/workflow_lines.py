@@ -1,9 +1,11 @@
 """A workflow as a person reads it: its mistakes, or what it does. Loads the whole checker: import it where needed."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from ekiden.errors import Mistake, WorkflowInvalid
+from ekiden.settings import add_providers
 from ekiden.workflow.check import check
 from ekiden.workflow.definition import Definition
 from ekiden.workflow.package import Package, read_package
@@ -12,6 +14,11 @@ from ekiden_cli.wrap import clean, pad
 
 
 def mistakes_of(folder: Path) -> list[Mistake]:
+    """What is wrong with a workflow, whose providers may be those that EKIDEN_PROVIDERS adds."""
+    try:
+        add_providers(os.environ.get("EKIDEN_PROVIDERS", ""))
+    except ValueError as error:
+        return [Mistake("EKIDEN_PROVIDERS", None, str(error))]
     try:
         check(read(folder))
     except WorkflowInvalid as error:

@@ -59,7 +59,7 @@ WARNING: Mapping[str, str] = {
     "message_kept": "The database did not answer; the message is held and tried again in place.",
     "missing_tasks_created": "A session waited for tasks the ledger did not have.",
     "outcome_left_unknown": "Nobody can say whether a call was bought: a person decides; `at_risk` is its price.",
-    "price_not_found": "No list has this model's price: its calls are booked at their caps. EKIDEN_GPT_PRICES names it.",
+    "price_not_found": "No list has this model's price: its calls are booked at their caps. See EKIDEN_GPT_PRICES.",
     "provider_state_not_saved": "The database did not take what happened at a provider.",
     "request_answered": "A request was answered with a server error.",
     "loop_postponed": "Broker or database did not answer the orchestrator's loop `loop`; it goes on in two seconds.",

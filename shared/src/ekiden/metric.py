@@ -45,11 +45,13 @@ class Table:
     """The metrics in the order of their definition. Each is defined by one call, and used as what that returns.
 
     A series whose labels are all closed sets exists, with 0, from the start: dashboards have data, and `rate()` sees
-    the first increment.
+    the first increment. A service that the table does not name exports what `like_others` does: it is a worker that
+    somebody added.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, like_others: str) -> None:
         self.metrics: list[Metric] = []
+        self._like_others = like_others
 
     def counter(
         self, name: str, unit: str, *, of: Collection[str], means: str, act: str, labels: Labels | None = None
@@ -91,9 +93,11 @@ class Table:
 
     @cache  # noqa: B019 - there is one table, and it lives as long as its process
     def _registry(self, service: str) -> CollectorRegistry:
+        named = any(service in metric.services for metric in self.metrics)
+        exporter = service if named else self._like_others
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         for metric in self.metrics:
-            if service in metric.services:
+            if exporter in metric.services:
                 registry.register(metric.collector)
         return registry

@@ -46,7 +46,7 @@ CAUSES = DATES + LOSSES
 
 TICKS = ("fired", "queued", "skipped_overlap", "skipped_budget", "skipped_paused", "missed")
 
-TABLE = Table()
+TABLE = Table(like_others=WORKERS[0])
 
 # ── Sessions ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -265,7 +265,7 @@ RECONCILER_REPAIRS = TABLE.counter(
     "repairs",
     of=[ORCHESTRATOR],
     labels={"cause": CAUSES},
-    means="What the reconciler set going. `due` and those that end in `_due` are its daily work; others mend a loss.",
+    means="What the reconciler set going. `due`, `fell_back` and those that end in `_due` are its daily work, others mend.",
     act="Others go on rising: messages or processes get lost; see restarts and `ekiden_unreachable_total`.",
 )
 

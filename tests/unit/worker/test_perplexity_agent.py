@@ -83,6 +83,19 @@ def test_a_request_is_what_the_wire_wants() -> None:
     }
 
 
+def test_a_workflow_s_parameters_go_where_the_wire_wants_them() -> None:
+    asked = {
+        "search_context_size": "low",
+        "search_recency_filter": "week",
+        "reasoning_effort": "low",
+        "temperature": 0.5,
+    }
+    made = agent_request(call(params=asked), {"preset": "low"})
+    filters = {"search_recency_filter": "week"}
+    assert made["tools"] == [{"type": "web_search", "search_context_size": "low", "filters": filters}]
+    assert (made["reasoning"], made["temperature"]) == ({"effort": "low"}, 0.5)
+
+
 def test_a_step_s_own_model_goes_before_the_preset() -> None:
     made = agent_request(call(model="openai/gpt-6-luna"), {"preset": "low"})
     assert (made.get("model"), made.get("preset")) == ("openai/gpt-6-luna", None)

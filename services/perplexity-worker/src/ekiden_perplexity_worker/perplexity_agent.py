@@ -51,6 +51,10 @@ MOST_DOLLARS = 1_000_000
 """What is more is no cost of a search."""
 RETIRED = frozenset({"chat_completions_not_available", "agent_api_migration_required"})
 """Both names of «this API is gone» (reported 2026-09 and -10): our address is that of another API."""
+_OF_THE_TOOL = frozenset({"search_context_size", "search_type", "max_results"})
+_OF_ITS_FILTERS = frozenset(
+    {"search_domain_filter", "search_recency_filter", "search_after_date_filter", "search_before_date_filter"}
+)
 _THINKING = re.compile(r"^.*</think>", re.DOTALL)
 
 
@@ -107,15 +111,34 @@ def agent_request(call: Call, model: Mapping[str, str]) -> dict[str, object]:
         "instructions": request["system"],
         "background": True,
         "store": True,
-        "tools": [{"type": "web_search"}],
         "tool_choice": {"type": "web_search"},
         "max_output_tokens": request["maxOutputTokens"],
         "metadata": {"taskId": call.task_id, "attempt": str(call.attempt)},
     }
+    body |= _parameters(request)
     body |= {"model": request["model"]} if "model" in request else dict(model)
     for field, name in (("maxToolCalls", "max_tool_calls"), ("maxSteps", "max_steps")):
         if field in request:
             body[name] = request[field]
+    return body
+
+
+def _parameters(request: Mapping[str, object]) -> dict[str, object]:
+    """A workflow's parameters in their places: of the tool, of its filters, or of the request."""
+    tool: dict[str, object] = {"type": "web_search"}
+    body: dict[str, object] = {"tools": [tool]}
+    filters: dict[str, object] = {}
+    for name, value in cast("Mapping[str, object]", request.get("params", {})).items():
+        if name in _OF_THE_TOOL:
+            tool[name] = value
+        elif name in _OF_ITS_FILTERS:
+            filters[name] = value
+        elif name == "reasoning_effort":
+            body["reasoning"] = {"effort": value}
+        else:
+            body[name] = value
+    if filters:
+        tool["filters"] = filters
     return body
 
 

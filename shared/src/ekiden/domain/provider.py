@@ -4,7 +4,7 @@ Two are Ekiden's own. Whoever runs it adds others with EKIDEN_PROVIDERS: docs/ad
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import ClassVar
 
@@ -54,6 +54,12 @@ class Provider(str, metaclass=_Set):
     @property
     def searches(self) -> bool:
         return self.kind is Kind.SEARCH
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Callable[[type], object]) -> dict[str, object]:
+        """Lets a field of a pydantic model be one: a text that names a provider."""
+        made = {"type": "no-info", "function": cls}
+        return {"type": "function-after", "function": made, "schema": handler(str)}
 
     @classmethod
     def add(cls, name: str, kind: Kind) -> "Provider":

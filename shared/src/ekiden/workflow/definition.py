@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from ekiden.domain.ids import Micros, Position, Step
 from ekiden.domain.plan import Plan, Source, StepPlan
@@ -13,7 +13,6 @@ from ekiden.retry import PAID_CALLS, UnknownOutcome
 Text = Mapping[str, str]
 """The same text in each language: `{ja: …, en: …}`."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
-KnownProvider = Annotated[Provider, PlainValidator(Provider), WithJsonSchema({"type": "string"})]
 
 
 class _Part(BaseModel):
@@ -33,7 +32,7 @@ class Input(_Part):
 class Fallback(_Part):
     """Who is asked when all before have failed; without `model` by the one that its worker is set to."""
 
-    provider: KnownProvider
+    provider: Provider
     model: str | None = Field(default=None, min_length=1)
 
 
@@ -43,7 +42,7 @@ class StepDefinition(_Part):
     `cap_usd` is the most one call may cost; a search's limits go into its request so that it holds.
     """
 
-    provider: KnownProvider
+    provider: Provider
     prompt: str
     schema_name: str | None = Field(default=None, alias="schema")
     model: str | None = None
