@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ekiden.errors import Mistake, WorkflowInvalid
+from ekiden.prices import PriceList, read_prices
 from ekiden.settings import add_providers
 from ekiden.workflow.check import check
 from ekiden.workflow.definition import Definition
 from ekiden.workflow.package import Package, read_package
+from ekiden.workflow.unpriced import unpriced
 from ekiden_cli.wording import usd
 from ekiden_cli.wrap import clean, pad
 
@@ -59,6 +61,15 @@ def read(folder: Path) -> Package:
         raise WorkflowInvalid(
             [Mistake(folder.name, None, f"holds a file that is not UTF-8: {error.reason}")]
         ) from error
+
+
+def warnings_of(folder: Path) -> list[str]:
+    """What is no mistake and worth knowing before it costs. Of a workflow that has none."""
+    try:
+        prices = read_prices(os.environ.get("EKIDEN_GPT_PRICES", ""))
+    except ValueError as error:
+        return [f"EKIDEN_GPT_PRICES: {error}"]
+    return [*unpriced(read(folder).definition, PriceList(prices, os.environ.get("OPENAI_BASE_URL", "")))]
 
 
 def mistake_lines(folder: Path, mistakes: list[Mistake]) -> Iterator[str]:

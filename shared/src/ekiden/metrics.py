@@ -265,7 +265,7 @@ RECONCILER_REPAIRS = TABLE.counter(
     "repairs",
     of=[ORCHESTRATOR],
     labels={"cause": CAUSES},
-    means="What the reconciler set going. `due`, `fell_back` and those that end in `_due` are its daily work, others mend.",
+    means="What the reconciler set going. `due`, `…_due` and `fell_back` are its daily work; others mend a loss.",
     act="Others go on rising: messages or processes get lost; see restarts and `ekiden_unreachable_total`.",
 )
 

@@ -16,11 +16,11 @@ from ekiden.errors import (
     RateLimited,
     RequestRejected,
 )
+from ekiden.prices import PriceList
 from ekiden.worker.adapter import Call
 from ekiden.worker.http import Reply
 from ekiden.worker.ledger import Completed
 from ekiden_gpt_worker.openai_chat import OpenAIChat, chat_request, completion, refusal
-from ekiden_gpt_worker.prices import PriceList
 from tests.unit.worker.wire import call, client, error, fence, reply
 
 MODEL = "gpt-6-luna"

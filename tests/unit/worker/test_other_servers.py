@@ -23,12 +23,12 @@ from ekiden.errors import (
     RateLimited,
     RequestRejected,
 )
+from ekiden.prices import ListPrice, PriceList, read_prices
 from ekiden.worker.adapter import Call
 from ekiden.worker.http import FIRST_BYTE, ProviderClient, Reply
 from ekiden.worker.ledger import Completed
 from ekiden_gpt_worker.dialect import Dialect, Form, LimitField
 from ekiden_gpt_worker.openai_chat import OpenAIChat, chat_request, completion, refusal
-from ekiden_gpt_worker.prices import ListPrice, PriceList, read_prices
 from ekiden_gpt_worker.settings import GptWorkerSettings
 from tests.unit.worker.wire import call, client, fence, reply
 

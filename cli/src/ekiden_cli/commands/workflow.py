@@ -27,17 +27,24 @@ Folder = Annotated[
 
 @app.command("check")
 def check_workflows(folders: Folders, as_json: Json = False) -> None:
-    """Print every mistake of workflows, and end with 1 when there is one."""
-    from ekiden_cli.workflow_lines import mistake_lines, mistakes_of, verdict  # the checker takes a while to load
+    """Print every mistake of workflows, and end with 1 when there is one. Models without a price are warned of."""
+    from ekiden_cli.workflow_lines import mistake_lines, mistakes_of, verdict, warnings_of  # slow to load
 
     terminal = Terminal(as_json)
     found = {folder: mistakes_of(find_folder(folder)) for folder in folders}
     if as_json:
-        terminal.give([verdict(folder, mistakes) for folder, mistakes in found.items()])
+        terminal.give(
+            [
+                verdict(folder, mistakes) | {"warnings": [] if mistakes else warnings_of(find_folder(folder))}
+                for folder, mistakes in found.items()
+            ]
+        )
     else:
         for folder, mistakes in found.items():
             for line in mistake_lines(folder, mistakes):
                 terminal.say(line)
+            for warning in () if mistakes else warnings_of(find_folder(folder)):
+                terminal.say(f"{folder}: warning: {warning}")
     leave(Exit.FAILED if any(found.values()) else Exit.OK)
 
 

@@ -8,11 +8,11 @@ from jsonschema import Draft202012Validator
 
 from ekiden.domain.ids import Micros
 from ekiden.errors import InvalidOutput
+from ekiden.prices import PriceList
 from ekiden.worker import refusal
 from ekiden.worker.decoding import decode
 from ekiden.worker.http import Reply
 from ekiden.worker.ledger import Usage
-from ekiden_gpt_worker.prices import PriceList
 
 _MOST_TOKENS = 10**12
 """What counts more is no count of tokens."""

@@ -27,6 +27,7 @@ from ekiden.errors import (
     RequestRejected,
     RunLost,
 )
+from ekiden.prices import PriceList
 from ekiden.worker.adapter import Call, Running, Submitted
 from ekiden.worker.http import ProviderClient, Reply
 from ekiden.worker.lease import Fence
@@ -34,7 +35,6 @@ from ekiden.worker.ledger import Completed
 from ekiden.worker.refusal import asked_delay, go_duration, refused, retry_after, unavailable, unknown
 from ekiden_gpt_worker.answer import error_object, result_of, text_of, usage_of
 from ekiden_gpt_worker.dialect import Dialect, Form, refused_field
-from ekiden_gpt_worker.prices import PriceList
 
 log = structlog.get_logger()
 _TOO_LONG_CODES = frozenset({"context_length_exceeded", "string_above_max_length", "exceed_context_size_error"})

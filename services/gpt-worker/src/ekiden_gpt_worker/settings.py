@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 
+from ekiden.prices import PriceList, read_prices
 from ekiden.settings import WorkerSettings, named
 from ekiden_gpt_worker.dialect import Dialect, Form, LimitField
-from ekiden_gpt_worker.prices import PriceList, read_prices
 
 
 class GptWorkerSettings(WorkerSettings):
