@@ -752,6 +752,22 @@ async def test_what_a_closed_provider_could_only_hold_is_told_of_when_it_opens(s
     assert await site.announced(GPT) == 1
 
 
+async def test_a_breaker_that_is_open_for_long_fails_only_what_may_be_asked_of_somebody_else(site: Site) -> None:
+    """Whether another provider is asked in its place is proven in `test_third_provider`."""
+    tasks = await site.reach_searches()
+    ledger = site.database.journaled("tasks")
+    await ledger.update_many({"_id": {"$in": tasks[:2]}}, {"$set": {"mayFallBack": True}})
+    claim = await site.worker(SEARCH).claim(tasks[1])
+    assert claim is not None
+    await Breakers(site.database).open(SEARCH, "a test")
+    fell_back = replace(site.reconciler(), fallback_seconds=0.0)
+
+    await site.pass_once()
+    assert [(await site.document(task))["status"] for task in tasks] == ["QUEUED", "PROCESSING", "QUEUED"]
+    await fell_back.pass_once()
+    assert [(await site.document(task))["status"] for task in tasks] == ["FAILED", "PROCESSING", "QUEUED"]
+
+
 async def test_a_probe_that_is_due_is_told_of_few_tasks(site: Site) -> None:
     assert len(await site.reach_searches()) > PROBES_AT_ONCE
     await site.empty_queues()
