@@ -36,6 +36,7 @@ from ekiden.metrics import (
 from ekiden.store.drafts import DraftStore
 from ekiden.store.sessions import Actor, Idempotency, SessionStore
 from ekiden.store.tasks import NewTask, TaskStore
+from ekiden.workflow.citations import received
 from ekiden.workflow.drafts import make_drafts
 from ekiden.workflow.package import Policies, Workflow
 from ekiden.workflow.prompts import request_hash
@@ -127,7 +128,7 @@ class Relay:
         outcomes = known if known is not None and wanted <= known.keys() else await self.tasks.outcomes(wanted)
         if late_bills:
             outcomes = await self.tasks.bills(set(session.money.settled) - wanted) | outcomes
-        message = Look(self.clock.now(), outcomes)
+        message = Look(self.clock.now(), received(session, outcomes, workflow))
         decision = decide(session, message, workflow.plan)
         if decision.verdict is not Verdict.MOVED:
             return decision

@@ -6,7 +6,8 @@ import pytest
 
 from ekiden.domain.ids import Position, Step
 from ekiden.domain.session import Session
-from ekiden.workflow.drafts import Draft, make_drafts, weighted_length
+from ekiden.workflow.drafts import Draft, make_drafts
+from ekiden.workflow.fitting import weighted_length
 from tests.unit.workflow.tiny import session, workflow
 
 KNOWN = "https://tea.example/news"
@@ -15,7 +16,8 @@ WIKI = "https://en.example/Tea_(drink)"
 
 def finished(*posts: dict[str, object], platform: str = "note") -> Session:
     sources = [{"url": url, "title": "", "date": None} for url in (KNOWN, WIKI)]
-    made = session(**{"1E": [{"text": "", "sources": sources}], "2I": {"posts": list(posts)}})
+    planned = {"questions": [{"question": "What of tea?"}]}
+    made = session(**{"1T": planned, "1E": [{"text": "", "sources": sources}], "2I": {"posts": list(posts)}})
     return replace(made, position=Position(2, Step.INTEGRATE), input={"theme": "tea", "platform": platform})
 
 
@@ -43,7 +45,7 @@ def test_a_restarted_session_makes_drafts_under_new_ids() -> None:
 
 
 def test_a_draft_that_the_model_forgot_is_flagged() -> None:
-    assert make_drafts(finished(post(1)), workflow())[1].flags == ("missing_content",)
+    assert make_drafts(finished(post(1)), workflow())[1].flags == ("missing:content",)
 
 
 def test_a_good_draft_has_no_flags() -> None:
@@ -55,7 +57,7 @@ def test_an_address_that_no_search_returned_is_taken_out() -> None:
 
 
 def test_an_address_that_was_taken_out_is_flagged() -> None:
-    assert first(post(url="https://made.up")).flags == ("foreign_url_removed",)
+    assert first(post(url="https://made.up")).flags == ("foreign_url_removed:sourceUrl",)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_no_text_of_a_draft_has_an_address_that_no_search_returned(text: str, le
 
 
 def test_a_text_that_lost_an_address_is_flagged() -> None:
-    assert first(post(content="See https://made.up")).flags == ("foreign_url_removed_from_content",)
+    assert first(post(content="See https://made.up")).flags == ("foreign_url_removed:content",)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from ekiden.domain.ids import Micros, Position, Step, TaskName
 from ekiden.domain.plan import Provider
 from ekiden.domain.progress import Order
 from ekiden.domain.session import Session, StepState
-from ekiden.workflow.prompts import data, evidence, question, request_hash
+from ekiden.workflow.prompts import data, request_hash
+from ekiden.workflow.sources import evidence, question
 from tests.unit.workflow.tiny import session, workflow
 
 PLANNED = {"questions": [{"question": "Who?"}, {"question": "Why?"}, {"question": "When?"}]}

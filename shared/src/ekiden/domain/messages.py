@@ -28,7 +28,7 @@ class Outcome:
 
     `billed` is the sum of its submissions; `may_pass` tells whether the error may be gone on another try,
     `too_long` that a shorter prompt would help, `resend` that a person wants it ordered again. A cache hit is billed 0
-    and says what it `saved`.
+    and says what it `saved`. `flags` is what the checks found in the result.
     """
 
     status: TaskStatus
@@ -41,6 +41,7 @@ class Outcome:
     too_long: bool = False
     resend: bool = False
     finished_at: datetime | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def may_fall_back(self) -> bool:

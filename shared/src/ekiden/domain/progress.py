@@ -84,8 +84,11 @@ def finish_step(session: Session, outcomes: Mapping[TaskId, Outcome], message: L
         return _fail_step(session, outcomes, failed, message, plan)
     results = [outcomes[task].result for task in session.waits_for if task not in failed]
     missing = tuple(TaskName.parse(task).index for task in failed)
+    flags = tuple(flag for task in session.waits_for if task not in failed for flag in outcomes[task].flags)
     result = results[0] if step.for_each is None else results
-    finished = replace(session.current, result=result, missing=missing, failed=failed, finished_at=message.at)
+    finished = replace(
+        session.current, result=result, missing=missing, failed=failed, flags=flags, finished_at=message.at
+    )
     kept = replace(session, steps={**session.steps, position.key: finished}, retry_count=0)
     events = (Event("StepCompleted", position.phase, position.step, f"{len(missing)} missing" if missing else ""),)
     return _advance(kept, position, message, plan, events)
@@ -177,7 +180,9 @@ def enter(
         return _join(_advance(done, position, message, plan, events), abandon)
     generation = here.current.generation + 1
     tasks = tuple(TaskName(session.id, position, generation, index).id for index in range(len(items)))
-    idle = replace(here.current, tasks=(), failed=(), result=None, missing=(), started_at=None, finished_at=None)
+    idle = replace(
+        here.current, tasks=(), failed=(), result=None, missing=(), flags=(), started_at=None, finished_at=None
+    )
     return _join(_buy(here, idle, replace(idle, tasks=tasks), tasks, message, plan, events), abandon)
 
 

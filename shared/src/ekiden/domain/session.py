@@ -58,6 +58,7 @@ class StepState:
     orders again. `shorter` counts how often its prompts were made shorter, `fresh` forbids the search cache.
     `doubted` are those that may have been bought before the database was restored: they are created as unknown.
     `fallback` counts those who were asked before and failed, `fallback_reason` says why the last of them did.
+    `flags` is what the checks found in the result.
     """
 
     generation: int = 0
@@ -70,6 +71,7 @@ class StepState:
     doubted: tuple[TaskId, ...] = ()
     fallback: int = 0
     fallback_reason: str = ""
+    flags: tuple[str, ...] = ()
     started_at: datetime | None = None
     finished_at: datetime | None = None
 

@@ -130,6 +130,7 @@ def _step(step: StepState) -> Document:
         "fresh": step.fresh,
         "doubted": list(step.doubted),
         **({"fallback": step.fallback, "fallbackReason": step.fallback_reason} if step.fallback else {}),
+        "flags": list(step.flags),
         "startedAt": step.started_at,
         "finishedAt": step.finished_at,
     }
@@ -147,6 +148,7 @@ def _read_step(document: Mapping[str, Any]) -> StepState:
         doubted=tuple(document.get("doubted", ())),
         fallback=document.get("fallback", 0),
         fallback_reason=document.get("fallbackReason", ""),
+        flags=tuple(document.get("flags", ())),
         started_at=document.get("startedAt"),
         finished_at=document.get("finishedAt"),
     )

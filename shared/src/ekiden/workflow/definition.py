@@ -75,15 +75,26 @@ class Drafts(_Part):
     fields: Mapping[str, str]
 
 
+class Thread(_Part):
+    """Posts that follow one another. Each holds `max_length`, or without it as much as a single post."""
+
+    max_posts: int = Field(ge=2, le=100)
+    max_length: int | None = Field(default=None, gt=0)
+
+
 class Platform(_Part):
     """A platform's conventions, told to the model and checked on the output.
 
-    `hashtags` is [fewest, most]; `full_width` is what a full-width character counts for (X counts it as 2).
+    `hashtags` is [fewest, most]; `full_width` is what a full-width character counts for (X counts it as 2). With
+    `thread` a text too long for one post becomes several. `links` says where an address goes: into the body, into a
+    reply, or nowhere because it cannot be tapped.
     """
 
     max_length: int = Field(gt=0)
     full_width: int = Field(default=1, ge=1, le=2)
     hashtags: tuple[int, int] = (0, 30)
+    thread: Thread | None = None
+    links: Literal["body", "reply", "none"] = "body"
     notes: Text = Field(default_factory=dict)
 
 

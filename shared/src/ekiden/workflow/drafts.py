@@ -1,19 +1,32 @@
-"""Drafts: what a finished session gives to its user, joined from the results the workflow names."""
+"""Drafts: what a finished session gives to its user, joined from the results the workflow names, and checked.
+
+Results were held against the searches when they entered the session. A draft is held against them once more, and more
+strictly: it may hold no address but those that a search returned, the user's own input included.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
+from urllib.parse import urlsplit
 
 from ekiden.domain.session import Session
+from ekiden.workflow.addresses import sites_named
+from ekiden.workflow.citations import cleaned, is_source
 from ekiden.workflow.definition import Definition
+from ekiden.workflow.fitting import fit
+from ekiden.workflow.flags import Kind, flag, parts
 from ekiden.workflow.package import Workflow
+from ekiden.workflow.sources import Sources, sources_of
 
 Fields = Mapping[str, object]
-_URL = re.compile(r"https?://[^\s<>\"'()\[\]{}（）「」『』【】、。，！？]+", re.IGNORECASE)
-_BEHIND = ".,;:!?'*_"
-_NARROW = (range(0x1100), range(0x2000, 0x200E), range(0x2010, 0x2020), range(0x2032, 0x2038))
-"""What X counts as one character: twitter-text's `ranges` of weight 100; all else counts 200."""
+_MAY_BE_NONE = frozenset({"sourceUrl", "newsSource"})
+_WRITTEN = ("title", "hook", "content")
+_KANA = re.compile(r"[\u3041-\u309f\u30a0-\u30ff]")
+_JAPANESE = re.compile(r"[\u3041-\u30ff\u3400-\u9fff]")
+_LETTER = re.compile(r"[^\W\d_]")
+_ENOUGH_TO_TELL = 20
+"""Letters below which a text may be a name and says nothing of its language."""
 
 
 @dataclass(frozen=True)
@@ -27,88 +40,106 @@ class Draft:
     flags: tuple[str, ...]
 
 
-def make_drafts(session: Session, workflow: Workflow) -> list[Draft]:
-    """Join the drafts of a completed session under ids of their own, `<session>.g<n>.<concept>`.
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """Where one field of a draft comes from: its value, and what the checks of its step found in it."""
 
-    A URL that no search of this session returned is taken out and flagged: models invent addresses.
-    """
+    value: object
+    flags: tuple[str, ...] = ()
+
+
+def make_drafts(session: Session, workflow: Workflow) -> list[Draft]:
+    """Join the drafts of a completed session under ids of their own, `<session>.g<n>.<concept>`."""
     definition = workflow.definition
     generation = session.current.generation
-    urls = found_urls(session)
+    found = sources_of(session, workflow.plan)
+    own_lines = workflow.prompts.own_lines(session.language)
     made: list[Draft] = []
     for number in range(1, definition.drafts.count + 1):
-        fields = {name: _field(session, definition, path, number) for name, path in definition.drafts.fields.items()}
-        checked, flags = _checked(fields, urls)
-        flags += _platform_flags(checked, session, definition)
-        made.append(Draft(f"{session.id}.g{generation}.{number}", session.id, number, checked, tuple(flags)))
+        cells = {name: _cell(session, definition, path, number) for name, path in definition.drafts.fields.items()}
+        earlier = [flag(Kind(parts(one)[0]), name) for name, cell in cells.items() for one in cell.flags]
+        fields, flags = _checked({name: cell.value for name, cell in cells.items()}, found)
+        fields, leaked = _without_prompt(fields, own_lines)
+        fields, unfit = _fitted(fields, session, definition)
+        flags = [*earlier, *flags, *leaked, *unfit, *_other_language(fields, session.language)]
+        once = tuple(dict.fromkeys(flags))
+        made.append(Draft(f"{session.id}.g{generation}.{number}", session.id, number, fields, once))
     return made
 
 
-def found_urls(session: Session) -> frozenset[str]:
-    """Every address that a search of this session returned."""
-    urls: set[str] = set()
-    for key, step in session.steps.items():
-        if key.endswith("E") and isinstance(step.result, list):
-            for answer in cast("list[Mapping[str, list[Mapping[str, str]]]]", step.result):
-                urls.update(source["url"] for source in answer.get("sources", []))
-    return frozenset(urls)
+def _cell(session: Session, definition: Definition, path: str, number: int) -> _Cell:
+    step_path, _, name = path.rpartition(".")
+    step_path, _, rows_name = step_path.rpartition(".")
+    step = session.steps[definition.step_key(step_path)]
+    rows = cast("Mapping[str, list[Mapping[str, object]]]", step.result)[rows_name]
+    for index, row in enumerate(rows):
+        if row.get(definition.drafts.key) == number:
+            at = f"{rows_name}[{index}].{name}"
+            told = tuple(one for one in step.flags if re.match(rf"{re.escape(at)}(?![\w])", parts(one)[1]))
+            return _Cell(row.get(name), told)
+    return _Cell(None)
 
 
-def _field(session: Session, definition: Definition, path: str, number: int) -> object:
-    step_path, _, field = path.rpartition(".")
-    step_path, _, list_name = step_path.rpartition(".")
-    result = cast("Mapping[str, list[Mapping[str, object]]]", session.steps[definition.step_key(step_path)].result)
-    rows = [row for row in result[list_name] if row.get(definition.drafts.key) == number]
-    return rows[0].get(field) if rows else None
-
-
-def _checked(fields: Fields, urls: frozenset[str]) -> tuple[Fields, list[str]]:
-    flags: list[str] = []
-    checked = dict(fields)
-    for name, value in fields.items():
-        if isinstance(value, str) and name != "sourceUrl":
-            checked[name] = _without_foreign_urls(value, urls)
-            if checked[name] != value:
-                flags.append(f"foreign_url_removed_from_{name}")
-    if checked.get("sourceUrl") and checked["sourceUrl"] not in urls:
-        checked["sourceUrl"] = None
-        flags.append("foreign_url_removed")
-    if isinstance(checked.get("sources"), list):
-        sources = cast("list[Mapping[str, object]]", checked["sources"])
-        known = [source for source in sources if source.get("url") in urls]
-        if len(known) < len(sources):
-            flags.append("foreign_source_removed")
-        checked["sources"] = known
-    flags += [f"missing_{name}" for name, value in checked.items() if value is None and name != "sourceUrl"]
+def _checked(fields: Fields, found: Sources) -> tuple[dict[str, object], list[str]]:
+    """Without what no search returned, and with the full record of each source."""
+    answer, told = cleaned(dict(fields), found, found.urls)
+    checked = dict(cast("Fields", answer))
+    flags = [flag(Kind(kind), re.split(r"[.\[]", place)[0]) for kind, place in map(parts, told)]
+    for name, value in checked.items():
+        if isinstance(value, list) and value and all(is_source(row) for row in cast("list[object]", value)):
+            rows = cast("list[Mapping[str, str]]", value)
+            checked[name] = [found.by_url[row["url"]].record() for row in rows]
+    flags += [flag(Kind.MISSING, name) for name, value in checked.items() if value is None and name not in _MAY_BE_NONE]
+    hosts = {urlsplit(url).hostname or "" for url in found.urls}
+    for name in _WRITTEN:
+        if any(not _is_of(site, hosts) for site in sites_named(_text(checked, name))):
+            flags.append(flag(Kind.UNKNOWN_SITE_NAMED, name))
     return checked, flags
 
 
-def _without_foreign_urls(text: str, urls: frozenset[str]) -> str:
-    """The text without addresses that no search returned. A sentence's full stop behind an address is not its part."""
-
-    def kept(found: re.Match[str]) -> str:
-        known = [url for url in urls if text.startswith(url, found.start())]
-        if any(not found[0][len(url) :].strip(_BEHIND) for url in known):
-            return found[0]
-        return found[0][len(found[0].rstrip(_BEHIND)) :]
-
-    return _URL.sub(kept, text)
+def _is_of(site: str, hosts: set[str]) -> bool:
+    return any(host == site or host.endswith(f".{site}") for host in hosts)
 
 
-def _platform_flags(fields: Fields, session: Session, definition: Definition) -> list[str]:
+def _without_prompt(fields: dict[str, object], own_lines: frozenset[str]) -> tuple[dict[str, object], list[str]]:
+    left, flags = dict(fields), list[str]()
+    for name, value in fields.items():
+        if isinstance(value, str):
+            said = [line for line in own_lines if line in value]
+            for line in sorted(said, key=len, reverse=True):
+                left[name] = str(left[name]).replace(line, "").strip()
+            flags += [flag(Kind.PROMPT_TEXT_REMOVED, name)] if said else []
+    return left, flags
+
+
+def _fitted(fields: dict[str, object], session: Session, definition: Definition) -> tuple[dict[str, object], list[str]]:
+    """With a content that its platform takes. `thread` is there only where the content became one."""
     platform = definition.platforms.get(session.input.get("platform", ""))
-    if platform is None:
+    if platform is None or not isinstance(fields.get("content"), str):
+        return fields, []
+    listed = fields.get("hashtags")
+    tags = [str(tag) for tag in cast("list[object]", listed)] if isinstance(listed, list) else None
+    made = fit(_text(fields, "content"), tags, platform)
+    fitted = {**fields, "content": made.content}
+    if made.hashtags is not None:
+        fitted["hashtags"] = list(made.hashtags)
+    if made.thread:
+        fitted["thread"] = list(made.thread)
+    return fitted, list(made.flags)
+
+
+def _other_language(fields: Fields, language: str) -> list[str]:
+    """Told by the script alone, which is certain where it tells: Japanese has kana, and English no Japanese."""
+    text = _text(fields, "content")
+    letters = len(_LETTER.findall(text))
+    if letters < _ENOUGH_TO_TELL:
         return []
-    flags: list[str] = []
-    if weighted_length(str(fields.get("content") or ""), platform.full_width) > platform.max_length:
-        flags.append("content_too_long")
-    fewest, most = platform.hashtags
-    tags = fields.get("hashtags")
-    if isinstance(tags, list) and not fewest <= len(cast("list[object]", tags)) <= most:
-        flags.append("hashtag_count")
-    return flags
+    foreign = {
+        "ja": not _KANA.search(text),
+        "en": len(_JAPANESE.findall(text)) > letters / 2,
+    }.get(language, False)
+    return [flag(Kind.OTHER_LANGUAGE, "content")] if foreign else []
 
 
-def weighted_length(text: str, full_width: int) -> int:
-    """Length as a platform counts it: characters beyond the Latin scripts may count for more than one."""
-    return sum(1 if any(ord(character) in narrow for narrow in _NARROW) else full_width for character in text)
+def _text(fields: Fields, name: str) -> str:
+    return str(fields.get(name) or "")

@@ -15,23 +15,24 @@ from ekiden.domain.plan import Plan, Provider
 from ekiden.domain.progress import Order
 from ekiden.domain.session import Session
 from ekiden.workflow.definition import Definition, StepDefinition
+from ekiden.workflow.hidden import unseen_removed
+from ekiden.workflow.sources import evidence
 
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    r"\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\uffff\ud800-\udfff\U000e0000-\U000e00ff]"
-)
-"""Controls, and what is not seen: zero-width, text direction, fillers, half surrogates and the tag characters in
-which a page can hide a text of its own from people but not from a model."""
-_TAG = re.compile(r"<(?=[/!a-zA-Z_])")
+_TAG = re.compile(r"[<＜﹤](?=[/!?|a-zA-Z_／])")
+"""What begins a tag, also in the full-width look-alikes that a model may take for one, and `<|` of chat templates."""
+
+_VARYING = re.compile(r"[{}<>]")
+_TELLING = 20
+"""A line of so many characters is nobody's by chance, in Japanese either."""
 
 
 def data(value: object) -> str:
     """Make a value from outside harmless in a prompt: no control or zero-width characters, and no tags.
 
-    What looks like one of our delimiters can then only be ours.
+    What looks like one of our delimiters can then only be ours. What is not there is empty.
     """
-    text = unicodedata.normalize("NFC", str(value))
-    return _TAG.sub("‹", _UNPRINTABLE.sub("", text))
+    text = unicodedata.normalize("NFC", "" if value is None else str(value))
+    return _TAG.sub("‹", unseen_removed(text))
 
 
 def environment(templates: Mapping[str, str]) -> SandboxedEnvironment:
@@ -58,6 +59,7 @@ class Prompts:
         self._plan = plan
         self._schemas = schemas
         self._environments = {language: environment(texts) for language, texts in templates.items()}
+        self._own_lines = {language: _own_lines(texts) for language, texts in templates.items()}
 
     def request(self, session: Session, order: Order) -> dict[str, object]:
         """The request of one ordered task, as the ledger keeps it and an adapter understands it."""
@@ -76,6 +78,10 @@ class Prompts:
         source = self._definition.step(Position.parse(self._definition.step_key(path)))
         lists = cast("Mapping[str, Mapping[str, object]]", self._schemas[source.schema_name or ""]["properties"])
         return cast("Mapping[str, object]", lists[field]["items"])
+
+    def own_lines(self, language: str) -> frozenset[str]:
+        """Sentences of our prompts, which no draft has any reason to hold."""
+        return self._own_lines[language]
 
     def _limits(self, step: StepDefinition, model: str | None) -> dict[str, object]:
         optional: dict[str, object | None] = {
@@ -113,32 +119,22 @@ class Prompts:
         if found is None:
             return {}
         notes = found.notes.get(session.language, "")
-        return {"max_length": found.max_length, "hashtags": list(found.hashtags), "notes": notes}
+        thread = found.thread and {
+            "max_posts": found.thread.max_posts,
+            "max_length": found.thread.max_length or found.max_length,
+        }
+        return {
+            "max_length": found.max_length,
+            "hashtags": list(found.hashtags),
+            "thread": thread,
+            "links": found.links,
+            "notes": notes,
+        }
 
 
-def evidence(session: Session, position: Position, plan: Plan) -> dict[str, object]:
-    """What a fan-out of searches brought: answers with their sources numbered S1, S2, … across all of them,
-    and the questions that stayed without an answer."""
-    step = session.steps[position.key]
-    items = plan.items(position, session.results, session.edited)
-    answered = [index for index in range(len(items)) if index not in step.missing]
-    searches: list[dict[str, object]] = []
-    number = 0
-    for index, found in zip(answered, cast("list[Mapping[str, object]]", step.result), strict=False):
-        sources: list[dict[str, object]] = []
-        for source in cast("list[Mapping[str, object]]", found.get("sources", [])):
-            number += 1
-            sources.append({"id": f"S{number}", **source})
-        searches.append({"question": question(items[index]), "text": found.get("text", ""), "sources": sources})
-    return {"searches": searches, "missing": [question(items[index]) for index in step.missing]}
-
-
-def question(item: object) -> str:
-    """The text of a fan-out's item: its `question` when it has one, else the item itself."""
-    if isinstance(item, dict):
-        fields = cast("dict[str, object]", item)
-        return str(fields.get("question", json.dumps(fields, ensure_ascii=False)))
-    return str(item)
+def _own_lines(templates: Mapping[str, str]) -> frozenset[str]:
+    lines = (line.strip(" -") for text in templates.values() for line in text.splitlines())
+    return frozenset(line for line in lines if len(line) >= _TELLING and not _VARYING.search(line))
 
 
 def request_hash(provider: Provider, request: Mapping[str, object], fresh_generation: int | None) -> str:

@@ -10,7 +10,7 @@ from ekiden.domain.progress import place
 from ekiden.domain.remedies import needed_budget
 from ekiden.domain.session import Gate, Session
 from ekiden.workflow.package import Workflow
-from ekiden.workflow.prompts import evidence, question
+from ekiden.workflow.sources import evidence, question
 from ekiden_gateway.excerpt import Excerpt
 from ekiden_gateway.models import forecast as forecasts
 from ekiden_gateway.models import gates as model

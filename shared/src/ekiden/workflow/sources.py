@@ -1,0 +1,112 @@
+"""What the searches of a session returned: each source under an id of its own, S1, S2, … across all of them.
+
+The record is made from the session alone, so that the same id means the same source in every prompt, check and page.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+from ekiden.domain.ids import Position, Step
+from ekiden.domain.plan import Plan
+from ekiden.domain.session import Session
+from ekiden.workflow.addresses import is_web_address, without_foreign
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A page as a search returned it. `date` is what the search said, in its own form, or None; it is never made up."""
+
+    id: str
+    url: str
+    title: str
+    date: str | None
+    question: str
+    phase: int
+
+    def record(self) -> dict[str, object]:
+        """As a draft names it."""
+        return {"sourceId": self.id, "url": self.url, "title": self.title, "date": self.date, "question": self.question}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All sources of a session, in the order found."""
+
+    all: tuple[Source, ...]
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Source]:
+        return {source.id: source for source in self.all}
+
+    @cached_property
+    def by_url(self) -> Mapping[str, Source]:
+        """The first to return an address stands for it."""
+        return {source.url: source for source in reversed(self.all)}
+
+    @cached_property
+    def urls(self) -> frozenset[str]:
+        return frozenset(self.by_url)
+
+
+def sources_of(session: Session, plan: Plan) -> Sources:
+    """Every source that the searches of a session returned so far, numbered across its phases."""
+    searches = (step.position for step in plan.steps if step.position.step is Step.EXECUTE)
+    found: list[Source] = []
+    for position in searches:
+        for asked, answer in _answers(session, position, plan):
+            for source in _usable(answer):
+                found.append(_source(len(found) + 1, source, asked, position.phase))
+    return Sources(tuple(found))
+
+
+def evidence(session: Session, position: Position, plan: Plan) -> dict[str, object]:
+    """What a fan-out of searches brought, for a prompt: answers with their numbered sources, and the questions that
+    stayed without an answer. An answer's own text keeps only addresses that are among the session's sources."""
+    step = session.steps[position.key]
+    known = sources_of(session, plan)
+    numbered = iter([source for source in known.all if source.phase == position.phase])
+    searches: list[dict[str, object]] = []
+    for asked, answer in _answers(session, position, plan):
+        mine = [next(numbered) for _ in _usable(answer)]
+        shown = [{"id": source.id, "url": source.url, "title": source.title, "date": source.date} for source in mine]
+        text = without_foreign(str(answer.get("text", "")), known.urls)
+        searches.append({"question": asked, "text": text, "sources": shown})
+    items = plan.items(position, session.results, session.edited)
+    return {"searches": searches, "missing": [question(items[index]) for index in step.missing]}
+
+
+def question(item: object) -> str:
+    """The text of a fan-out's item: its `question` when it has one, else the item itself."""
+    if isinstance(item, dict):
+        fields = cast("dict[str, object]", item)
+        return str(fields.get("question", json.dumps(fields, ensure_ascii=False)))
+    return str(item)
+
+
+def _answers(session: Session, position: Position, plan: Plan) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """The answers of a fan-out, each with its question. None while the step has no result."""
+    step = session.steps.get(position.key)
+    if step is None or not isinstance(step.result, list):
+        return
+    items = plan.items(position, session.results, session.edited)
+    answered = [index for index in range(len(items)) if index not in step.missing]
+    for index, answer in zip(answered, cast("list[object]", step.result), strict=False):
+        if isinstance(answer, dict):
+            yield question(items[index]), cast("Mapping[str, object]", answer)
+
+
+def _usable(answer: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """A search's sources that lead to the web; any other address could only do harm."""
+    listed = answer.get("sources")
+    rows = cast("list[object]", listed) if isinstance(listed, list) else []
+    found = [cast("Mapping[str, object]", row) for row in rows if isinstance(row, dict)]
+    return [row for row in found if is_web_address(row.get("url"))]
+
+
+def _source(number: int, row: Mapping[str, object], asked: str, phase: int) -> Source:
+    date = row.get("date")
+    title = str(row.get("title") or row["url"])
+    return Source(f"S{number}", str(row["url"]), title, str(date) if date else None, asked, phase)
