@@ -30,7 +30,7 @@ _TAG = re.compile(r"<[a-zA-Z/!][^<>]*>")
 _MARKDOWN = re.compile(r"(!?)\[([^\[\]]*)\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|colon|sol|bsol|period|lpar|rpar);", re.IGNORECASE)
 _SITE = re.compile(
-    r"(?<![A-Za-z0-9._/-])((?:[a-z0-9-]+\.)+(?:com|net|org|info|biz|edu|gov|jp|cn|tw|kr|uk|de|fr|eu|us|ca|au|in|ru|io|ai"
+    r"(?<![A-Za-z0-9._-])((?:[a-z0-9-]+\.)+(?:com|net|org|info|biz|edu|gov|jp|cn|tw|kr|uk|de|fr|eu|us|ca|au|in|ru|io|ai"
     r"|co|me|tv|cc|ly|gl|to|gg|so|fm|app|dev|xyz|top|site|online|shop|store|club|link|click|live|blog|news|page|example"
     r"|test|invalid))(?![A-Za-z0-9-]|\.[A-Za-z0-9])",
     re.IGNORECASE,

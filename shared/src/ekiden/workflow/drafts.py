@@ -102,14 +102,24 @@ def _is_of(site: str, hosts: set[str]) -> bool:
 
 
 def _without_prompt(fields: dict[str, object], own_lines: frozenset[str]) -> tuple[dict[str, object], list[str]]:
-    left, flags = dict(fields), list[str]()
-    for name, value in fields.items():
-        if isinstance(value, str):
-            said = [line for line in own_lines if line in value]
-            for line in sorted(said, key=len, reverse=True):
-                left[name] = str(left[name]).replace(line, "").strip()
-            flags += [flag(Kind.PROMPT_TEXT_REMOVED, name)] if said else []
-    return left, flags
+    left = {name: _unsaid(value, own_lines) for name, value in fields.items()}
+    return left, [flag(Kind.PROMPT_TEXT_REMOVED, name) for name in fields if left[name] != fields[name]]
+
+
+def _unsaid(value: object, own_lines: frozenset[str]) -> object:
+    match value:
+        case str():
+            said = sorted((line for line in own_lines if line in value), key=len, reverse=True)
+            left = value
+            for line in said:
+                left = left.replace(line, "").strip()
+            return left
+        case list():
+            return [_unsaid(one, own_lines) for one in cast("list[object]", value)]
+        case dict():
+            return {name: _unsaid(one, own_lines) for name, one in cast("Fields", value).items()}
+        case _:
+            return value
 
 
 def _fitted(fields: dict[str, object], session: Session, definition: Definition) -> tuple[dict[str, object], list[str]]:

@@ -12,7 +12,9 @@ _ALWAYS = (
     r"\ufff0-\uffff\ud800-\udfff\U000e0000-\U000e00ff"
 )
 _IN_PROMPTS = re.compile(rf"[{_CONTROLS}{_ALWAYS}\u061c\u200c-\u200f]")
-_IN_TEXTS = re.compile(rf"[{_CONTROLS}{_ALWAYS}]")
+_IN_TEXTS = re.compile(rf"[{_CONTROLS}{_ALWAYS}]|(?<=[!-~])[\u061c\u200c-\u200f]+(?=[!-~])")
+"""Joiners and marks of direction have no use within Latin text, but to break an address that a reader's eye puts
+together again."""
 _SELECTORS = re.compile(r"[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}")
 """Each selects a shape of the character before it; a run of them selects nothing and can spell any text."""
 

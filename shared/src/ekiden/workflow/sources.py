@@ -13,6 +13,11 @@ from ekiden.domain.ids import Position, Step
 from ekiden.domain.plan import Plan
 from ekiden.domain.session import Session
 from ekiden.workflow.addresses import is_web_address, without_foreign
+from ekiden.workflow.hidden import unseen_removed, without_hidden
+
+LONGEST_TITLE = 300
+LONGEST_DATE = 40
+LONGEST_SAID = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def evidence(session: Session, position: Position, plan: Plan) -> dict[str, obje
     for asked, answer in _answers(session, position, plan):
         mine = [next(numbered) for _ in _usable(answer)]
         shown = [{"id": source.id, "url": source.url, "title": source.title, "date": source.date} for source in mine]
-        text = without_foreign(str(answer.get("text", "")), known.urls)
+        text = without_foreign(unseen_removed(str(answer.get("text", ""))), known.urls)
         searches.append({"question": asked, "text": text, "sources": shown})
     items = plan.items(position, session.results, session.edited)
     return {"searches": searches, "missing": [question(items[index]) for index in step.missing]}
@@ -107,6 +112,12 @@ def _usable(answer: Mapping[str, object]) -> list[Mapping[str, object]]:
 
 
 def _source(number: int, row: Mapping[str, object], asked: str, phase: int) -> Source:
-    date = row.get("date")
-    title = str(row.get("title") or row["url"])
-    return Source(f"S{number}", str(row["url"]), title, str(date) if date else None, asked, phase)
+    url = str(row["url"])
+    title = _plain(row.get("title"))[:LONGEST_TITLE] or url
+    date = _plain(row.get("date"))
+    return Source(f"S{number}", url, title, date if 0 < len(date) <= LONGEST_DATE else None, asked, phase)
+
+
+def _plain(said: object) -> str:
+    """What a page calls itself, without addresses and what is not seen: its owner wrote it, and drafts show it."""
+    return " ".join(without_foreign(without_hidden(str(said or "")[:LONGEST_SAID]), frozenset()).split())
