@@ -14,6 +14,7 @@ from ekiden.domain.session import Money, Session
 from ekiden.retry import UnknownOutcome
 from ekiden.store.providers import ProviderState
 from ekiden.store.task_facts import read_fact
+from ekiden.workflow.sources import Sources
 from ekiden_gateway import items, listing
 from ekiden_gateway.models import forecast, health, parts, requests, sessions
 from ekiden_gateway.models.wire import micros, usd
@@ -87,7 +88,7 @@ def test_times_are_utc_with_a_z() -> None:
 
 
 def test_a_session_shows_nothing_internal() -> None:
-    body = shown(session_views.whole(a_session()))
+    body = shown(session_views.whole(a_session(), Sources(())))
     assert not {"owner", "_id", "schemaVersion", "gatesPassed", "reserved", "settled", "history"} & set(keys_of(body))
     assert all("_" not in key for key in body)
 

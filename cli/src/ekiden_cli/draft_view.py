@@ -50,7 +50,7 @@ def parts(draft: Draft) -> Iterator[Part]:
         Part("KPIs", Kind.LIST, tuple((f"{kpi.name}: {kpi.target}", "") for kpi in draft.kpis or ())),
         Part("Risks", Kind.TEXT, _one(draft.risk_assessment)),
         Part("Tips", Kind.LIST, tuple((tip, "") for tip in draft.optimization_tips or ())),
-        Part("Checks", Kind.NOTE, _one(", ".join(flag.replace("_", " ") for flag in draft.flags))),
+        Part("Checks", Kind.NOTE, _one(", ".join(flag.replace("_", " ").replace(":", " in ") for flag in draft.flags))),
     )
     return (part for part in texts if part.lines)
 

@@ -18,9 +18,13 @@ Text = Annotated[str, BeforeValidator(_or_empty)]
 
 
 class Source(Document):
+    """A page that a search of the session returned, and the question that found it."""
+
+    source_id: Text = ""
     title: Text = ""
     url: Text = ""
     date: Text = ""
+    question: Text = ""
 
 
 class Kpi(Document):
@@ -29,7 +33,10 @@ class Kpi(Document):
 
 
 class Draft(Document):
-    """One draft; `content` is what the session wrote, `edited_content` what a person made of it."""
+    """One draft; `content` is what the session wrote, `edited_content` what a person made of it.
+
+    `thread` holds the posts of a text that is too long for one; `flags` what the checks found, as `kind:field`.
+    """
 
     concept_number: int
     status: DraftStatusWord = ""
@@ -47,6 +54,7 @@ class Draft(Document):
     content: Text = ""
     visual_guide: Text = ""
     timing: Text = ""
+    thread: tuple[str, ...] | None = None
     hashtags: tuple[str, ...] | None = None
     news_source: Text = ""
     source_url: Text = ""

@@ -80,9 +80,21 @@ class StepResult(Document):
     missing: tuple[int, ...] = ()
     fallback: int = 0
     fallback_reason: str | None = None
+    flags: tuple[str, ...] = ()
     result: Any = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+class FoundSource(Document):
+    """A page that a search returned; results and drafts name it by its id."""
+
+    source_id: str
+    url: str
+    title: str = ""
+    date: str | None = None
+    question: str = ""
+    phase: int = 1
 
 
 class Session(SessionSummary):
@@ -98,6 +110,7 @@ class Session(SessionSummary):
     webhook_id: str | None = None
     edited: Mapping[str, tuple[Any, ...]] = Field(default_factory=dict[str, tuple[Any, ...]])
     steps: tuple[StepResult, ...] = ()
+    sources: tuple[FoundSource, ...] = ()
 
 
 class CreatedSession(Document):

@@ -151,7 +151,9 @@ class DraftAnswer(Answered):
     status: DraftStatus = Field(examples=["DRAFT"])
     revision: int = Field(description="Counts a person's changes; the `ETag` of the draft has it", examples=[0])
     edited_content: str | None
-    flags: list[str] = Field(description="What the checks found and repaired", examples=[["content_too_long"]])
+    flags: list[str] = Field(
+        description="What the checks found and repaired, as `kind:field`", examples=[["foreign_url_removed:content"]]
+    )
     simulated: bool = Field(description="true when it rests on answers of the simulator")
     created_at: datetime
     edited_at: datetime | None

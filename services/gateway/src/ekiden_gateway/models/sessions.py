@@ -114,9 +114,23 @@ class StepAnswer(Answered):
     missing: list[int] = Field(description="Items of a fan-out that the step went on without")
     fallback: int = Field(description="How many of those the step names were asked before, and failed", examples=[0])
     fallback_reason: str | None = Field(examples=["ProviderUnavailable: 503 overloaded"])
+    flags: list[str] = Field(
+        description="What the checks found in the result, as `kind:place`", examples=[["no_sources:topics[0].evidence"]]
+    )
     result: object | None
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class SourceAnswer(Answered):
+    """A page that a search of the session returned. Results and drafts name it by its id."""
+
+    source_id: str = Field(examples=["S1"])
+    url: str = Field(examples=["https://news.example.jp/articles/1"])
+    title: str
+    date: str | None = Field(description="As the search gave it; null when it gave none", examples=["2026-11-20"])
+    question: str = Field(description="What was asked when it was found")
+    phase: int = Field(examples=[1])
 
 
 class GateTimeoutAnswer(Answered):
@@ -137,6 +151,7 @@ class SessionAnswer(SessionSummary):
     webhook_id: str | None
     edited: dict[str, list[object]] = Field(description="Items a person put in place of the planned ones, by step")
     steps: list[StepAnswer]
+    sources: list[SourceAnswer] = Field(description="What its searches returned so far, in the order found")
 
 
 class CommandAnswer(Answered):

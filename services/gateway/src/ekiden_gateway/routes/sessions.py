@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from ekiden.domain.session import Status
 from ekiden.store.session_document import from_document
+from ekiden.workflow.sources import sources_of
 from ekiden_gateway import gates, intake
 from ekiden_gateway.access import IdempotencyKey, Located, Owner, UsedParts, begun
 from ekiden_gateway.commands import examine, workflow_of
@@ -78,13 +79,15 @@ async def page(
     response_model=SessionAnswer,
     responses=documented(UNKNOWN_SESSION) | UNCHANGED,
 )
-async def show(session: Located, response: Response, seen: IfNoneMatch = None) -> SessionAnswer | Response:
+async def show(
+    session: Located, parts: UsedParts, response: Response, seen: IfNoneMatch = None
+) -> SessionAnswer | Response:
     """Show a session with everything it found so far; its `ETag` changes with every transition."""
     tag = etag(views.state(session))
     if names(seen, tag):
         return Response(status_code=304, headers={"ETag": tag})
     response.headers["ETag"] = tag
-    return views.whole(session)
+    return views.whole(session, sources_of(session, (await workflow_of(parts, session)).plan))
 
 
 @router.get(

@@ -3,6 +3,7 @@
 from ekiden.domain.ids import Position
 from ekiden.domain.session import Failure, GateTimeout, Money, Session, Status
 from ekiden.webhooks.endpoint import of_session
+from ekiden.workflow.sources import Source, Sources
 from ekiden_gateway.models import sessions as model
 from ekiden_gateway.models.wire import usd
 
@@ -32,7 +33,7 @@ def summary(session: Session) -> model.SessionSummary:
     return model.SessionSummary.model_validate(_summary(session))
 
 
-def whole(session: Session) -> model.SessionAnswer:
+def whole(session: Session, sources: Sources) -> model.SessionAnswer:
     wishes = session.wishes
     fields: dict[str, object] = _summary(session) | {
         "version": session.version,
@@ -45,6 +46,7 @@ def whole(session: Session) -> model.SessionAnswer:
         "webhook_id": webhook_id(session),
         "edited": {str(Position.parse(key)): items for key, items in session.edited.items()},
         "steps": _steps(session),
+        "sources": [_source(source) for source in sources.all],
     }
     return model.SessionAnswer.model_validate(fields)
 
@@ -119,6 +121,17 @@ def _gate_timeout(timeout: GateTimeout | None) -> model.GateTimeoutAnswer | None
     return model.GateTimeoutAnswer(after_seconds=round(timeout.after.total_seconds()), then=timeout.then)
 
 
+def _source(source: Source) -> model.SourceAnswer:
+    return model.SourceAnswer(
+        source_id=source.id,
+        url=source.url,
+        title=source.title,
+        date=source.date,
+        question=source.question,
+        phase=source.phase,
+    )
+
+
 def _steps(session: Session) -> list[model.StepAnswer]:
     order = {"T": 0, "E": 1, "I": 2}
     keys = sorted(session.steps, key=lambda key: (int(key[:-1]), order[key[-1]]))
@@ -131,6 +144,7 @@ def _steps(session: Session) -> list[model.StepAnswer]:
             missing=list(session.steps[key].missing),
             fallback=session.steps[key].fallback,
             fallback_reason=session.steps[key].fallback_reason or None,
+            flags=list(session.steps[key].flags),
             result=session.steps[key].result,
             started_at=session.steps[key].started_at,
             finished_at=session.steps[key].finished_at,

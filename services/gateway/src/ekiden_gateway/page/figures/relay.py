@@ -39,7 +39,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A phase. `result` is what it hands on, once it has it."""
+    """A phase. `result` is what it hands on, once it has it; `flags` is what was found in its answers."""
 
     number: int
     title: Mapping[str, str]
@@ -47,6 +47,7 @@ class Leg:
     place: Place
     stages: Sequence[Stage]
     result: object | None
+    flags: Sequence[str]
 
     @property
     def seconds(self) -> float | None:
@@ -66,7 +67,9 @@ def _leg(session: Session, workflow: Workflow, number: int, ledger: Sequence[Doc
     places = {stage.place for stage in stages}
     place = Place.HERE if Place.HERE in places else Place.DONE if places == {Place.DONE} else Place.AHEAD
     last = session.steps.get(positions[-1].key)
-    return Leg(number, phase.title, phase.name, place, stages, last.result if last and place is Place.DONE else None)
+    flags = [flag for found in positions if found.key in session.steps for flag in session.steps[found.key].flags]
+    result = last.result if last and place is Place.DONE else None
+    return Leg(number, phase.title, phase.name, place, stages, result, flags)
 
 
 def _stage(

@@ -12,6 +12,7 @@ from ekiden.domain.session import Session, Status
 from ekiden.store.database import Document
 from ekiden.store.sessions import Standing
 from ekiden.workflow.package import Workflow
+from ekiden.workflow.sources import sources_of
 from ekiden_gateway import access, gates
 from ekiden_gateway.access import SessionPath, UsedParts
 from ekiden_gateway.commands import examine, workflow_of
@@ -119,7 +120,7 @@ def shown(found: Found, visitor: Visitor) -> dict[str, object]:
     tasks = [task_views.brief(row) for row in found.ledger]
     return {
         "here": "sessions",
-        "session": views.whole(session),
+        "session": views.whole(session, sources_of(session, workflow.plan)),
         "status": found.status,
         "title": title_of(session.input, session.id),
         "where": where_it_is(session, workflow, visitor.words),
