@@ -85,6 +85,31 @@ def test_a_plan_of_questions_has_exactly_three():
     assert all("一人暮らしの作り置き" in question for question in plain)
 
 
+@pytest.mark.parametrize(
+    ("said", "count"), [("Exactly two questions.", 2), ("ちょうど1件", 1), ("Exactly 4", 4), ("A few", 3)]
+)
+def test_a_list_has_as_many_items_as_its_description_asks_for(said, count):
+    rows = {"type": "object", "properties": {"headline": TEXT}}
+    assert len(made({"chapters": {"type": "array", "items": rows, "description": said}})["chapters"]) == count
+    assert len(made({"questions": {"type": "array", "items": TEXT, "description": said}})["questions"]) == min(count, 3)
+
+
+def test_what_is_known_of_a_source_is_told_with_its_title_and_date_where_no_platform_is_named():
+    found = search("<input>\nMarket: cargo bicycles\nToday: 2026-11-22\n</input>\nQuestion: Who buys?\nLens: demand", 1)
+    source = found.results[0]
+    shown = f'<source id="S1" url="{source.url}" date="{source.date}">{source.title}</source>'
+    rows = {"type": "object", "properties": {"statement": TEXT, "content": TEXT}}
+    wanted = {"reports": {"type": "array", "items": rows, "description": "Exactly one report."}}
+    report = made(wanted, [{"role": "user", "content": f"<input>\nMarket: cargo bicycles\n</input>\n{shown}"}])[
+        "reports"
+    ][0]
+
+    assert report["statement"].removesuffix(".") in found.text
+    assert report["statement"].removesuffix(".") in report["content"]
+    assert source.title in report["content"]
+    assert source.url in report["content"]
+
+
 def test_only_sources_in_the_prompt_are_cited():
     shown = [{"role": "user", "content": ENGLISH[0]["content"] + SOURCES}]
     wanted = {"sourceUrl": {"type": ["string", "null"]}, "links": {"type": "array", "items": TEXT}, "newsSource": TEXT}
@@ -100,6 +125,8 @@ def test_only_sources_in_the_prompt_are_cited():
         (ENGLISH[0]["content"], "urban beekeeping"),
         ("養蜂の今について、三つの要点を書いてください。", "養蜂の今"),
         ("Beekeeping", "Beekeeping"),
+        ("Write three tips.\n\n<input>\nDish: lentil soup\nGuests: 4\n</input>", "lentil soup"),
+        ("献立を考えてください。\n<input>\n料理: 豆のスープ\n</input>", "豆のスープ"),
     ],
 )
 def test_a_prompt_without_labels_is_about_what_its_first_line_says(prompt, theme):

@@ -40,6 +40,7 @@ def test_a_long_theme_is_cut_at_a_word():
         ("ひとり旅", "ja", 2, ["#ひとり旅", "#学び"]),
         ("the art of remote work", "en", 2, ["#ArtRemoteWork", "#ArtRemote"]),
         ("2026", "en", 2, ["#学び", "#解説"]),
+        ("Wärmepumpen im Altbau", "en", 2, ["#WärmepumpenAltbau", "#Altbau"]),
     ],
 )
 def test_hashtags_are_made_of_the_themes_own_words_first(theme, language, count, tags):

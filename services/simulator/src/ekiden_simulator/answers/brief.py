@@ -10,6 +10,8 @@ from ekiden_simulator.answers.theme import Theme, theme_of
 from ekiden_simulator.answers.wording import Language, Wording, wording
 
 _THEME = re.compile(r"^[ \t]*(?:テーマ|主題|題材|Theme|Topic|Subject)[ \t]*[:：][ \t]*(\S.*)$", re.MULTILINE)
+_SECTION = re.compile(r"<(\w+)[^<>]*>\s*^[ \t]*[^\s<>:：][^<>:：\n]{0,29}[:：][ \t]*(\S.*)$", re.MULTILINE)
+"""The first line of a delimited section says what an unknown workflow is about: `<input>`, then `Market: bicycles`."""
 _QUESTION = re.compile(r"^[ \t]*(?:質問|問い|Question|Query)[ \t]*[:：][ \t]*(\S.*)$", re.MULTILINE)
 _STYLE = re.compile(r"^[ \t]*(?:スタイル|Style)[ \t]*[:：][ \t]*(\w+)", re.MULTILINE)
 _PLATFORM = re.compile(r"^[ \t]*(?:プラットフォーム|Platform)[ \t]*[:：][ \t]*(\w+)", re.MULTILINE)
@@ -51,6 +53,11 @@ class Brief:
     items: Mapping[tuple[str, int], Item]
 
     @property
+    def for_a_platform(self) -> bool:
+        """A post is wanted. Whoever names no platform wants a report, or a part of one."""
+        return bool(self.platform)
+
+    @property
     def words(self) -> Wording:
         return wording(self.language)
 
@@ -73,7 +80,7 @@ def read_brief(text: str) -> Brief:
     text = text.encode("utf-8", "replace").decode()  # half a surrogate pair could not be sent back
     language = _language(text)
     question = _first(_QUESTION, text)
-    theme = theme_of(_first(_THEME, text) or question or _opening(text), language)
+    theme = theme_of(_first(_THEME, text) or _section(text) or question or _opening(text), language)
     platform = (_first(_PLATFORM, text) or "").lower()
     day = _first(_TODAY, text)
     tags = _HASHTAGS.search(text)
@@ -102,6 +109,11 @@ def _language(text: str) -> Language:
 def _first(pattern: re.Pattern[str], text: str) -> str | None:
     found = pattern.search(text)
     return next(group for group in found.groups() if group).strip() if found else None
+
+
+def _section(text: str) -> str | None:
+    found = _SECTION.search(text)
+    return found[2].strip() if found else None
 
 
 def _opening(text: str) -> str:

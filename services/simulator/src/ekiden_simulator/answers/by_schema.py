@@ -1,5 +1,6 @@
 """An answer for any JSON Schema: properties with a saying get it, the rest follows from type and name."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import cast
@@ -10,6 +11,9 @@ from ekiden_simulator.answers.story import COUNT
 from ekiden_simulator.answers.vocabulary import UNSPOKEN, spoken
 
 Schema = Mapping[str, object]
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_EXACTLY = re.compile(rf"(?:exactly\s+|ちょうど\s*)({'|'.join(_NUMBERS)}|[1-9]\d?)", re.IGNORECASE)
+_MOST = 20
 _DEEPEST = 8
 """Schemas may refer to themselves: below this depth lists stay empty and optional values null."""
 
@@ -65,13 +69,14 @@ class Writer:
         if self.depth > _DEEPEST:
             return []
         fewest, most = _bounds(schema)
+        count = _asked_for(schema) or max(fewest, min(COUNT, most))
         items = self._resolved(cast("Schema", schema.get("items", {"type": "string"})))
-        return [self._at(index, name).invented(items, name) for index in range(max(fewest, min(COUNT, most)))]
+        return [self._at(index, count, name).invented(items, name) for index in range(count)]
 
-    def _at(self, index: int, name: str) -> "Writer":
+    def _at(self, index: int, count: int, name: str) -> "Writer":
         """Go into an item of a list: in an outermost list each item has its own story, deeper it shares one."""
         outer = self.place.story
-        place = Place(name, outer if self.place.inside else outer.at(index))
+        place = Place(name, outer if self.place.inside else outer.at(index, count))
         return replace(self, place=place, position=index, depth=self.depth + 1)
 
     def _fitted(self, value: object, schema: Schema) -> object:
@@ -97,6 +102,7 @@ class Writer:
             joint = self.place.story.words["joins"]["list"]
             return _short_enough(joint.join(texts), schema) if "string" in kinds and texts else UNSPOKEN
         fewest, most = _bounds(schema)
+        most = _asked_for(schema) or most
         items = self._resolved(cast("Schema", schema.get("items", {})))
         fitted = [self._fitted(item, items) for item in values[:most]]
         return UNSPOKEN if UNSPOKEN in fitted or len(fitted) < fewest else fitted
@@ -149,6 +155,15 @@ def _kinds(schema: Schema) -> dict[str, None]:
 
 def _bounds(schema: Schema) -> tuple[int, int]:
     return cast("int", schema.get("minItems", 0)), cast("int", schema.get("maxItems", 20))
+
+
+def _asked_for(schema: Schema) -> int | None:
+    """How many items the description asks for: strict schemas have no other way to say it."""
+    found = _EXACTLY.search(str(schema.get("description", "")))
+    if found is None:
+        return None
+    said = found[1].lower()
+    return min(int(said), _MOST) if said.isdecimal() else _NUMBERS.index(said) + 1
 
 
 def _short_enough(value: str, schema: Schema) -> object:

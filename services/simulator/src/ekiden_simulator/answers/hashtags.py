@@ -10,7 +10,11 @@ _OTHER = re.compile(r"[\W_]+")
 _SMALL_WORDS = (
     " a an and are at be by can do does for from how i in is it its my not of on or our the their this to vs we what "
     "when why will with you your "
+    "am auf bei das dem den der des die ein eine für im ist mit nach oder und vom von zu zum zur "
+    "au aux dans de des du en et la le les ou par pour sur un une el los las y del con para por "
 )
+"""Words that name nothing, in English and in what else themes are typed in."""
+_EAST_ASIAN = re.compile(r"[぀-ヿ㐀-鿿가-힯]")
 _WIDEST_TAG = 30
 
 
@@ -24,12 +28,12 @@ def hashtags(theme: Theme, extra: list[str], count: int, turn: int) -> list[str]
 def _whole(text: str, count: int) -> list[str]:
     """The theme as one tag: where there is room for one only, its parts alone would say too little."""
     tag = _OTHER.sub("", text)
-    return [f"#{tag}"] if count == 1 and not text.isascii() and 0 < width(tag) <= _WIDEST_TAG else []
+    return [f"#{tag}"] if count == 1 and _EAST_ASIAN.search(text) and 0 < width(tag) <= _WIDEST_TAG else []
 
 
 def _own(text: str) -> list[str]:
     words = [word for word in (_OTHER.sub("", part) for part in _PARTICLE.split(text)) if word]
-    if text.isascii():
+    if not _EAST_ASIAN.search(text):
         words = [word for word in words if f" {word.lower()} " not in _SMALL_WORDS]
         names = [_joined(words[:3]), _joined(words[:2]), *(word[:1].upper() + word[1:] for word in words[-1:])]
     else:

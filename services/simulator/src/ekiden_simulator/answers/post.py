@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ekiden_simulator.answers.pages import sentence_of
 from ekiden_simulator.answers.quotes import inner
 from ekiden_simulator.answers.story import Story, short_date
 from ekiden_simulator.answers.theme import width
@@ -85,7 +86,7 @@ def _caption(story: Story) -> list[Part]:
 def _article(story: Story) -> list[Part]:
     return [
         Part(story.hook),
-        Part(story.words["joins"]["sentence"].join([story.format["intro"], _mention(story, story.index)]).strip()),
+        Part(story.words["joins"]["sentence"].join([story.format["intro"], _mention(story)]).strip()),
         *_numbered(story),
         Part(story.format["step"], 1),
         Part(story.format["close"]),
@@ -105,7 +106,7 @@ def _note(story: Story) -> list[Part]:
         Part(layout["forWhom"].format(audience=story.format["audience"])),
         Part(f"## {layout['background']}"),
         Part(words["joins"]["sentence"].join(topic)),
-        Part(_mention(story, story.index), 1),
+        Part(_mention(story), 1),
         *(Part(f"## {point['head']}\n\n{point['text']}") for point in story.format["points"]),
         Part(f"## {layout['stepHead']}\n\n{story.format['step']}"),
         Part(f"## {layout['closeHead']}\n\n{story.format['close']}"),
@@ -126,7 +127,7 @@ def _video(story: Story) -> list[Part]:
     layout, joint = story.words["layout"], story.words["joins"]["sentence"]
     points = [f"{_said(story, n)}" for n in range(3)]
     closing = joint.join([story.format["step"], story.format["close"], story.call])
-    opening = joint.join([story.format["intro"], _mention(story, story.index)])
+    opening = joint.join([story.format["intro"], _mention(story)])
     lines = [story.hook, opening, *points, closing]
     links = [_cited(story, "link", index) for index in range(len(story.sources))]
     described = [layout["description"], story.title, story.format["angle"], *links, " ".join(story.tags)]
@@ -150,14 +151,15 @@ def _said(story: Story, index: int) -> str:
     return point["text"] + "\n" + story.words["layout"]["onScreen"].format(head=point["head"])
 
 
-def _mention(story: Story, turn: int) -> str:
-    """Name the main source in a sentence of its own; nothing when there is none."""
+def _mention(story: Story) -> str:
+    """Tell what the main source says, with its title and date; nothing when there is none."""
     source = story.main_source
+    sentence = source and sentence_of(source, story.words)
+    if not source or not sentence:
+        return _cited(story, "credit")
     patterns = story.words["layout"]["evidence"]
-    if source is None:
-        return ""
-    pattern = patterns[turn % len(patterns)]
-    return _quoted(story, pattern, source.title, source.date, source.url)
+    title, date = inner(source.title, story.brief.language), short_date(story.words, source.date)
+    return patterns[story.index % len(patterns)].format(source=title, date=date, sentence=sentence)
 
 
 def _cited(story: Story, kind: str, index: int = 0) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ekiden_simulator.answers.place import Place, Saying, Sayings
 from ekiden_simulator.answers.post import content, visual_guide
 from ekiden_simulator.answers.quotes import inner
+from ekiden_simulator.answers.report import claim
 from ekiden_simulator.answers.sources import Source
 
 
@@ -39,8 +40,8 @@ def _structure(place: Place) -> list[str]:
 
 def _facts(place: Place) -> list[dict[str, object]]:
     """One claim per source: what no source supports is no fact."""
-    pairs = zip(place.story.format["points"], place.story.sources, strict=False)
-    return [{"claim": point["text"], "sourceId": source.id, "url": source.url} for point, source in pairs]
+    story = place.story
+    return [{"claim": claim(story, source), "sourceId": source.id, "url": source.url} for source in story.sources]
 
 
 def _evidence(place: Place) -> list[dict[str, str | None]]:

@@ -12,6 +12,8 @@ from ekiden_simulator.chance import fraction
 
 COUNT = 3
 _DAYS_AHEAD = (2, 5, 8)
+_ALL = 20
+"""What stands alone rests on as many sources as this."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Story:
     brief: Brief
     seed: int
     index: int
+    count: int
     category: str
     topic: Topic
     form: str
@@ -38,9 +41,10 @@ class Story:
     def number(self) -> int:
         return self.index + 1
 
-    def at(self, index: int) -> "Story":
-        """Return the story of another item of the same answer."""
-        return self if index == self.index else story(self.brief, index, self.seed)
+    def at(self, index: int, count: int = COUNT) -> "Story":
+        """Return the story of item `index` of `count` of the same answer."""
+        same = (index, count) == (self.index, self.count)
+        return self if same else story(self.brief, index, self.seed, count)
 
     @property
     def main_source(self) -> Source | None:
@@ -58,7 +62,7 @@ class Story:
         return self.words["timing"][self.index % COUNT].format(date=dated(self.words, day))
 
 
-def story(brief: Brief, index: int, seed: int) -> Story:
+def story(brief: Brief, index: int, seed: int, count: int = COUNT) -> Story:
     """Find what item `index` is about: from the results in the prompt, else chosen by theme and seed."""
     words = brief.words
     category = categories(brief)[index % 4]
@@ -73,6 +77,7 @@ def story(brief: Brief, index: int, seed: int) -> Story:
         brief=brief,
         seed=seed,
         index=index,
+        count=count,
         category=category,
         topic=words["topics"][category],
         form=form,
@@ -80,7 +85,7 @@ def story(brief: Brief, index: int, seed: int) -> Story:
         title=known.get("title") or brief.weave(spoken["title"]),
         hook=known.get("hook") or brief.weave(hook),
         call=_pick(spoken["ctas"], seed, brief, form, "call"),
-        sources=(own or share(brief.sources, index, COUNT))[:3],
+        sources=(own or share(brief.sources, index, count))[: 3 if count > 1 else _ALL],
     )
 
 

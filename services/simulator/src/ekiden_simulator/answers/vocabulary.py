@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ekiden_simulator.answers import post_sayings, strategy_sayings, topic_sayings
-from ekiden_simulator.answers.place import Place, Sayings
+from ekiden_simulator.answers import post_sayings, report_sayings, strategy_sayings, topic_sayings
+from ekiden_simulator.answers.place import Place, Saying, Sayings
 
 
 class Unspoken:
@@ -16,7 +16,15 @@ _SAYINGS: Sayings = {**topic_sayings.SAYINGS, **post_sayings.SAYINGS, **strategy
 
 def spoken(name: str, place: Place) -> object:
     """Return what is said in a property of this name as plain JSON values, or `UNSPOKEN`."""
-    if name.endswith("Number"):
+    if name.lower().endswith("number"):
         return place.story.number
-    saying = _SAYINGS.get(name)
+    saying = _of_a_report(name, place) or _SAYINGS.get(name)
     return saying(place) if saying else UNSPOKEN
+
+
+def _of_a_report(name: str, place: Place) -> Saying | None:
+    brief = place.story.brief
+    if brief.for_a_platform:
+        return None
+    found = report_sayings.FOUND.get(name) if brief.sources else None
+    return found or report_sayings.PLANNED.get(name)

@@ -50,9 +50,9 @@ def search(prompt: str, seed: int) -> SearchAnswer:
 
 def _category(prompt: str, brief: Brief, question: str) -> str:
     named = _CATEGORY.search(prompt)
-    kinds = categories(brief)
-    if named and named[1] in kinds:
+    if named and named[1] in brief.words["findings"]:
         return named[1]
+    kinds = categories(brief)
     return kinds[int(fraction(0, question) * len(kinds))]
 
 

@@ -73,6 +73,7 @@ class Layout(TypedDict):
     evidence: list[str]
     credit: str
     link: str
+    bare: str
     bullet: str
     numbered: list[str]
     section: str
@@ -91,6 +92,28 @@ class Layout(TypedDict):
 class Opportunity(TypedDict):
     title: str
     window: list[str]
+
+
+class Report(TypedDict):
+    """A report's parts: what it asks, how it cites, what it concludes. `heads` are those of its sections in order."""
+
+    titles: list[str]
+    overview: str
+    untold: str
+    says: str
+    saysOfTitle: str
+    claim: str
+    heads: list[str]
+    outlook: list[str]
+    meanings: list[str]
+    openQuestions: list[str]
+    nextSteps: list[str]
+    risks: list[str]
+    decisive: str
+    reading: str
+    questions: list[str]
+    followUps: list[str]
+    purposes: list[str]
 
 
 class Joins(TypedDict):
@@ -116,6 +139,7 @@ class Wording(TypedDict):
     risks: list[dict[str, str]]
     hashtags: dict[str, list[str]]
     layout: Layout
+    report: Report
     joins: Joins
     quote: list[str]
     sentences: list[str]
