@@ -1,8 +1,10 @@
 """Drafts as a person reads them: on a terminal with lines of readable length, elsewhere as text to be piped on."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import cast
 
 from rich.cells import cell_len
 from rich.console import Group
@@ -15,6 +17,7 @@ from ekiden_client import Draft
 
 _LABEL_CELLS = 13
 _INDENT = "   "
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 class Kind(Enum):
@@ -42,7 +45,8 @@ def parts(draft: Draft) -> Iterator[Part]:
         Part("Hook", Kind.TEXT, _one(draft.hook)),
         Part("Angle", Kind.TEXT, _one(draft.angle)),
         Part("Format", Kind.TEXT, _one(draft.format)),
-        Part("Post", Kind.POST, _one(draft.text)),
+        Part("Text", Kind.POST, _one(draft.text)),
+        Part("Thread", Kind.LIST, tuple((post, "") for post in draft.thread or ())),
         Part("Hashtags", Kind.TAGS, _one(" ".join(draft.hashtags or ()))),
         Part("Visual guide", Kind.TEXT, _one(draft.visual_guide)),
         Part("Timing", Kind.TEXT, _one(draft.timing)),
@@ -50,6 +54,7 @@ def parts(draft: Draft) -> Iterator[Part]:
         Part("KPIs", Kind.LIST, tuple((f"{kpi.name}: {kpi.target}", "") for kpi in draft.kpis or ())),
         Part("Risks", Kind.TEXT, _one(draft.risk_assessment)),
         Part("Tips", Kind.LIST, tuple((tip, "") for tip in draft.optimization_tips or ())),
+        *(_further(name, value) for name, value in draft.further.items()),
         Part("Checks", Kind.NOTE, _one(", ".join(flag.replace("_", " ").replace(":", " in ") for flag in draft.flags))),
     )
     return (part for part in texts if part.lines)
@@ -92,6 +97,29 @@ def print_draft(draft: Draft, *, of: int, platform: str, simulated: bool) -> str
 
 def _one(text: str) -> tuple[tuple[str, str], ...]:
     return ((text, ""),) if text.strip() else ()
+
+
+def _further(name: str, value: object) -> Part:
+    return Part(_label(name), Kind.TEXT if isinstance(value, str) else Kind.LIST, _lines(value))
+
+
+def _label(name: str) -> str:
+    """A name out of a workflow as words: `keyPoints` → Key points."""
+    return _HUMP.sub(" ", clean(name)).replace("_", " ").capitalize()
+
+
+def _lines(value: object) -> tuple[tuple[str, str], ...]:
+    """Whatever JSON a workflow gave a draft, a line for each of its parts."""
+    match value:
+        case None:
+            return ()
+        case list():
+            return tuple(line for item in cast("list[object]", value) for line in _lines(item))
+        case dict():
+            parts = cast("dict[str, object]", value)
+            return _one(", ".join(f"{_label(name)}: {part}" for name, part in parts.items() if part is not None))
+        case _:
+            return _one(str(value))
 
 
 def _sources(draft: Draft) -> tuple[tuple[str, str], ...]:

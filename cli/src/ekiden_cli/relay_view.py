@@ -1,4 +1,4 @@
-"""The live view of a session on a terminal: five legs of a relay, what they cost, and what is being waited for."""
+"""The live view of a session on a terminal: the legs of a relay, what they cost, and what is being waited for."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from ekiden_cli.legs import Leg, Mark, Searches, Station, legs
+from ekiden_cli.subject import subject_of
 from ekiden_cli.wording import seconds as spell_seconds
 from ekiden_cli.wording import sentence_of, usd, waits_for
 from ekiden_cli.wrap import clean, pad, shorten, wrap
@@ -94,11 +95,11 @@ class RelayView:
     def _head(self, status: SessionStatus, width: int) -> list[Text]:
         session = status.session
         head = self._head_of
-        theme = clean(head.input.get("theme", "")) or session.id
-        asked = (head.input.get(name, "") for name in ("platform", "style"))
+        told = subject_of(head.input, session.id)
+        asked = (text for text in (clean(str(value)) for value in head.input.values()) if text != told)
         known = (session.workflow.split("@")[0], *asked, head.language)
         mark = " SIMULATED " if status.simulated else ""
-        first = Text.assemble(" ", ("駅伝", "bold red"), "  ", (shorten(theme, width - 6), "bold"))
+        first = Text.assemble(" ", ("駅伝", "bold red"), "  ", (shorten(told, width - 6), "bold"))
         details = shorten(" · ".join(part for part in known if part), width - 7 - len(mark) - 2)
         left = Text.assemble(" " * 7, (details, "bright_black"))
         return [

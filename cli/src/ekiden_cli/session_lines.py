@@ -7,6 +7,7 @@ from typing import cast
 from rich.text import Text
 
 from ekiden_cli.relay_view import STATUS_STYLES
+from ekiden_cli.subject import subject_of
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.wording import seconds, usd, waits_for, way_on
 from ekiden_cli.wrap import clean, pad, shorten
@@ -17,7 +18,7 @@ _ROOM_FOR_DATES = 100
 
 
 def session_table(sessions: Iterable[SessionSummary], terminal: Terminal) -> Iterator[Text]:
-    """One line per session; themes are cut to the width of a terminal, and whole elsewhere."""
+    """One line per session; what it is about is cut to the width of a terminal, and whole elsewhere."""
     width = min(terminal.out.width, _WIDEST)
     for session in sessions:
         dated = f"  {_moment(session.created_at)}" if not terminal.drawn or width >= _ROOM_FOR_DATES else ""
@@ -27,8 +28,8 @@ def session_table(sessions: Iterable[SessionSummary], terminal: Terminal) -> Ite
             (f"{session.status:<11}", STATUS_STYLES.get(session.status, "bold cyan")),
             f"  {_place(session):<11}{dated}  ",
         )
-        theme = clean(session.input.get("theme", ""))
-        yield head.append(shorten(theme, max(width - head.cell_len, 12)) if terminal.drawn else theme)
+        told = subject_of(session.input)
+        yield head.append(shorten(told, max(width - head.cell_len, 12)) if terminal.drawn else told)
 
 
 def status_lines(status: SessionStatus) -> Iterator[str]:

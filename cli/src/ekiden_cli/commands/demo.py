@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from ekiden_cli.commands.options import Json, leave, with_gateway_at
-from ekiden_cli.commands.run import language_of
 from ekiden_cli.errors import CliError, Exit
 from ekiden_cli.outcome import exit_code, tell_outcome
+from ekiden_cli.subject import language_of
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.watch import watch
 from ekiden_cli.wording import seconds

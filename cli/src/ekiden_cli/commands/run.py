@@ -9,6 +9,7 @@ from ekiden_cli.commands.options import BudgetUsd, Json, leave, with_gateway
 from ekiden_cli.completion import languages, platforms, steps, styles, workflow_names
 from ekiden_cli.json_view import JsonView
 from ekiden_cli.outcome import exit_code, tell_outcome
+from ekiden_cli.subject import read_inputs, wished
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.watch import Watch, watch
 from ekiden_client import CreatedSession, EkidenClient, GateDefault, GateTimeout, SessionStatus
@@ -25,7 +26,7 @@ Watching = Annotated[
 
 
 def run(
-    theme: Annotated[str, typer.Argument(help="What the posts are about.")],
+    theme: Annotated[str, typer.Argument(help="What it is about: the workflow's first input.")],
     style: Annotated[
         str | None, typer.Option(help="entertainment, education, insight or personal_story.", autocompletion=styles)
     ] = None,
@@ -37,6 +38,9 @@ def run(
     ] = None,
     workflow: Annotated[
         str | None, typer.Option(help="viral-content unless you have others.", autocompletion=workflow_names)
+    ] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", metavar="NAME=VALUE", help="Another input of the workflow.")
     ] = None,
     budget: BudgetUsd = None,
     pause_after: Phases = None,
@@ -60,14 +64,16 @@ def run(
     """
     terminal = Terminal(as_json, in_lines=as_json and watching is True)
     timeout = _timeout(gate_timeout, gate_default)
+    further = read_inputs(inputs or ())
     started: list[str] = []
 
     async def job(gateway: EkidenClient) -> SessionStatus | None:
+        subject, spoken = await wished(gateway, theme, workflow, language)
         session = await gateway.sessions.create(
-            theme,
+            inputs=subject | further,
             style=style,
             platform=platform,
-            language=language or language_of(theme),
+            language=spoken,
             workflow=workflow,
             budget_usd=budget,
             pause_after_phases=pause_after,
@@ -96,11 +102,6 @@ def _timeout(seconds: int | None, default: GateDefault | None) -> GateTimeout | 
     if seconds is None and default is not None:
         raise typer.BadParameter("--gate-default needs a --gate-timeout")
     return GateTimeout(after_seconds=seconds, then=default or GateDefault.STOP) if seconds is not None else None
-
-
-def language_of(text: str) -> str:
-    """Japanese when there is a kana or a kanji in it, else English."""
-    return "ja" if any("\u3040" <= letter <= "\u30ff" or "\u3400" <= letter <= "\u9fff" for letter in text) else "en"
 
 
 def _tell_start(session: CreatedSession, gateway: EkidenClient, terminal: Terminal) -> None:

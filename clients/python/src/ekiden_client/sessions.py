@@ -58,7 +58,6 @@ class Sessions:
         own process may die and ask again: the same key and wishes name the same session.
         """
         wish = {
-            **(inputs or {}),
             "theme": theme,
             "style": style,
             "platform": platform,
@@ -74,7 +73,7 @@ class Sessions:
             "start": start or None,
         }
         return await self._connection.command(
-            CreatedSession, f"{BASE}/create", _given(wish), idempotency_key=idempotency_key
+            CreatedSession, f"{BASE}/create", {**(inputs or {}), **_given(wish)}, idempotency_key=idempotency_key
         )
 
     # Looking
