@@ -1,7 +1,9 @@
 """One stack with every service for all end-to-end tests; both providers are simulated."""
 
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,12 +11,22 @@ import pytest
 from ekiden_native import Stack
 from ekiden_native.ports import own_ports
 from ekiden_native.stack import SETTINGS
+from tests.guides import write
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where somebody has followed docs/write-a-workflow.md: a folder with what it writes, and our commands."""
+    desk = tmp_path_factory.mktemp("desk")
+    write(Path("docs/write-a-workflow.md"), desk)
+    (desk / ".venv").symlink_to(sys.prefix)
+    return desk
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, desk: Path) -> Iterator[Stack]:
     """A stack of its own, with one process of each service and Prometheus; `stack.env` has its addresses."""
-    env = {"EKIDEN_LOG_LEVEL": "info", **own_ports()}
+    env = {"EKIDEN_LOG_LEVEL": "info", "EKIDEN_WORKFLOWS_DIR": str(desk / "my-workflows"), **own_ports()}
     stack = Stack(tmp_path_factory.mktemp("stack"), env=env, simulate=True, prometheus=True)
     try:
         stack.up(timeout=90)

@@ -16,6 +16,9 @@ _CATEGORY = re.compile(r"^[ \t]*(?:観点|Lens|Category)[ \t]*[:：][ \t]*(\w+)"
 _AGES = ((2, 8), (9, 15), (16, 25), (26, 40))
 """Days before today, from and to, of the results in order: the newest first."""
 _QUERY_WIDTH = 120
+_LENSES = ("demand", "players", "customers", "rules", "figures", "counterevidence", "schedule")
+"""What a report's questions ask for, in their order."""
+_OF_POSTS = "viral_patterns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,15 @@ def search(prompt: str, seed: int) -> SearchAnswer:
 
 
 def _category(prompt: str, brief: Brief, question: str) -> str:
+    """The kind of findings: as the prompt names it, else what a question of ours asks for, else one by chance."""
     named = _CATEGORY.search(prompt)
     if named and named[1] in brief.words["findings"]:
         return named[1]
-    kinds = categories(brief)
+    report = brief.words["report"]
+    ours = dict(zip(map(brief.weave, [*report["questions"], *report["followUps"]]), _LENSES, strict=True))
+    if question in ours:
+        return ours[question]
+    kinds = [kind for kind in categories(brief) if brief.for_a_platform or kind != _OF_POSTS]
     return kinds[int(fraction(0, question) * len(kinds))]
 
 
