@@ -58,6 +58,12 @@ def test_every_platform_that_may_be_chosen_has_its_conventions_in_both_languages
     assert all(set(platform["notes"]) == set(WORKFLOW["languages"]) for platform in WORKFLOW["platforms"].values())
 
 
+def test_every_platform_says_where_links_go_and_a_thread_holds_what_a_post_holds():
+    for platform in WORKFLOW["platforms"].values():
+        assert platform["links"] in {"body", "reply", "none"}
+        assert platform.get("thread", platform)["max_length"] == platform["max_length"]
+
+
 def test_a_session_is_thirteen_calls_within_its_budget():
     steps = [
         step for phase in WORKFLOW["phases"] for step in phase.values() if isinstance(step, dict) and "prompt" in step

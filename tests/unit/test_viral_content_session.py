@@ -110,7 +110,7 @@ class Session:
         return {"searches": made, "missing": list(self.missing)}
 
     def render(self, prompt, item=None):
-        conventions = WORKFLOW["platforms"][self.platform]
+        conventions = {"thread": None} | WORKFLOW["platforms"][self.platform]
         template = environment(self.language).get_template(f"{prompt}.md.j2")
         context = template.new_context(
             {
@@ -181,6 +181,12 @@ def test_content_keeps_the_platforms_conventions(case):
 
 
 @every_case
+def test_an_address_stands_in_the_content_only_where_the_platform_wants_links_in_the_body(case):
+    for draft in session(*case).drafts():
+        assert WORKFLOW["platforms"][case[2]]["links"] == "body" or "http" not in draft["content"]
+
+
+@every_case
 def test_the_three_drafts_differ(case):
     drafts = session(*case).drafts()
     shared = [name for name in drafts[0] if len({json.dumps(draft[name]) for draft in drafts}) < 3]
@@ -191,6 +197,23 @@ def test_the_three_drafts_differ(case):
 def test_nothing_of_a_template_or_of_markup_is_left_in_a_draft(case):
     text = json.dumps(session(*case).drafts(), ensure_ascii=False)
     assert not re.search(r"\{\w*\}|</?[a-z]|‹|\{\{|None\b(?! of)|undefined|「「|。。|\.\. ", text), text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_platforms_conventions_are_told_to_the_writer(platform, language):
+    prompt = session(THEMES[0], "insight", platform, language).prompts["content.integrate"]["user"]
+    conventions = WORKFLOW["platforms"][platform]
+    section = prompt[prompt.index("<platform name=") : prompt.index("</platform>")]
+    told = [conventions["max_length"], *conventions["hashtags"], conventions.get("thread", {}).get("max_posts", "")]
+    assert all(str(number) in section for number in told)
+    assert conventions["notes"][language] in section
+    sign = {
+        "body": ("本文に書いてよい", "may stand"),
+        "reply": ("返信", "first reply"),
+        "none": ("押せない", "nobody can tap"),
+    }
+    assert sign[conventions["links"]][LANGUAGES.index(language)] in section
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
