@@ -57,7 +57,7 @@ else
 fi
 endef
 
-.PHONY: help setup browser demo up down ps logs scale check test test-browser test-docker test-cluster chaos bench isolation conformance capacity listeners latency lock format docs screenshots
+.PHONY: help setup browser demo up down ps logs scale check test test-browser test-docker test-cluster chaos bench isolation conformance capacity listeners latency lock format docs samples screenshots
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -150,6 +150,9 @@ docs: setup ## make the generated documents again
 	done
 	$(BIN)/python -m ekiden.metrics_page > $(VENV)/metrics.md
 	mv $(VENV)/metrics.md docs/metrics.md
+
+samples: setup ## make the drafts in docs/samples again
+	@$(BIN)/python -m tests.samples
 
 screenshots: setup ## make the pictures of the web page in docs/screenshots again
 	@$(BIN)/python -m ekiden_native setup --pictures

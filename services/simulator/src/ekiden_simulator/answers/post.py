@@ -106,7 +106,7 @@ def _note(story: Story) -> list[Part]:
         Part(layout["forWhom"].format(audience=story.format["audience"])),
         Part(f"## {layout['background']}"),
         Part(words["joins"]["sentence"].join(topic)),
-        Part(_mention(story), 1),
+        Part(_mention(story, 1), 1),  # the first one is what the topic above rests on
         *(Part(f"## {point['head']}\n\n{point['text']}") for point in story.format["points"]),
         Part(f"## {layout['stepHead']}\n\n{story.format['step']}"),
         Part(f"## {layout['closeHead']}\n\n{story.format['close']}"),
@@ -151,9 +151,9 @@ def _said(story: Story, index: int) -> str:
     return point["text"] + "\n" + story.words["layout"]["onScreen"].format(head=point["head"])
 
 
-def _mention(story: Story) -> str:
-    """Tell what the main source says, with its title and date; nothing when there is none."""
-    source = story.main_source
+def _mention(story: Story, index: int = 0) -> str:
+    """Tell what a source says, with its title and date: the main one, or another where there is one."""
+    source = story.sources[min(index, len(story.sources) - 1)] if story.sources else None
     sentence = source and sentence_of(source, story.words)
     if not source or not sentence:
         return _cited(story, "credit")

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from html import unescape
 
-_SOURCE = re.compile(r"<source\b([^<>]*)>(.*?)</source>", re.DOTALL)
+_SOURCE = re.compile(r"<source\s([^<>]*)>(.*?)</source>", re.DOTALL)
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 _BARE = re.compile(r"https?://[^\s<>\"'」）)\]、。,]+")
 
