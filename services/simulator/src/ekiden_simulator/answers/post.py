@@ -60,11 +60,10 @@ def _short(story: Story) -> list[Part]:
 
 
 def _medium(story: Story) -> list[Part]:
-    """The points in full where they fit, else as a list with a word on the last."""
+    """The points in full where they fit, else what they come down to."""
     pair, points = story.words["joins"]["pair"], story.format["points"]
     full = [Part(f"{point['head'].rstrip('?')}{pair}{point['text']}") for point in points]
-    listed = "\n".join(story.words["layout"]["bullet"].format(head=point["head"]) for point in points)
-    for body in (full, [Part(listed), Part(points[-1]["text"], 1)]):
+    for body in (full, [Part(story.format["brief"])]):
         parts = [Part(story.hook), *body, Part(story.call), Part(" ".join(story.tags))]
         if sum(len(part.text) + 2 for part in parts) <= story.brief.limit:
             break

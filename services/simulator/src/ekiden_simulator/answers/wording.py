@@ -74,7 +74,6 @@ class Layout(TypedDict):
     credit: str
     link: str
     bare: str
-    bullet: str
     numbered: list[str]
     section: str
     background: str
