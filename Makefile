@@ -150,6 +150,7 @@ docs: setup ## make the generated documents again
 	done
 	$(BIN)/python -m ekiden.metrics_page > $(VENV)/metrics.md
 	mv $(VENV)/metrics.md docs/metrics.md
+	$(BIN)/python -m tests.samples
 
 samples: setup ## make the drafts in docs/samples again
 	@$(BIN)/python -m tests.samples
