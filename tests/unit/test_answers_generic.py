@@ -140,7 +140,10 @@ def test_without_sources_nothing_is_cited():
 
 def test_a_tag_that_is_only_spoken_of_hides_no_source():
     shown = [{"role": "user", "content": "Topic: bees\nOnly URLs from a <source>." + SOURCES}]
-    assert made({"sourceUrl": TEXT}, shown)["sourceUrl"] == "https://example.com/a"
+    assert made({"newsSource": TEXT, "sourceUrl": TEXT}, shown) == {
+        "newsSource": "A title",
+        "sourceUrl": "https://example.com/a",
+    }
 
 
 def test_addresses_outside_source_tags_are_taken_when_there_are_none():
