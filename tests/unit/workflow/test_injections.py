@@ -32,11 +32,9 @@ ROOT = Path(__file__).parents[3]
 CASES: list[dict[str, Any]] = json.loads((ROOT / "tests/fixtures/injections.json").read_text("utf-8"))
 WORKFLOW = read_package(ROOT / "workflows/viral-content").compile(POLICIES)
 REAL = {"url": "https://tea.example/news", "title": "Tea is up", "date": "2026-11-20"}
-TAG = re.compile(r"</?[a-zA-Z_|!?][^<>]*>|</?[a-zA-Z_|!?]")
-OURS = frozenset(
-    re.findall(r"</?([a-zA-Z_]+)", "".join(text for path in ROOT.glob("workflows/viral-content/prompts/**/*.j2")
-                                          for text in [path.read_text("utf-8")]))
-)  # fmt: skip
+TAG = re.compile(r"</?([a-zA-Z_]+)|<([!?|%])|([＜﹤])(?=[a-zA-Z/／])")
+SOURCE = re.compile(r'<source id="S\d+" url="https://(?:tea|mate)\.example/[^"<>]*" date="[^"<>]*">[^<]*</source>')
+HARMLESS = {"name": "harmless", "page": "Tea is up.", "writes": "Tea is up.", "gone": [], "flags": []}
 
 
 @dataclass
@@ -57,7 +55,7 @@ class Ran:
 
 @cache
 def ran(name: str) -> Ran:
-    case = next(case for case in CASES if case["name"] == name)
+    case = next(case for case in [HARMLESS, *CASES] if case["name"] == name)
     theme = {"theme": "お茶と働き方", "style": "insight", "platform": "note"}
     decision = decide(
         replace(new_session(), workflow=WORKFLOW.id, input=theme, language="ja"), Start(AT), WORKFLOW.plan
@@ -137,22 +135,18 @@ def test_no_further_call_is_ordered_and_the_budget_is_what_it_was(name: str) -> 
 
 @every_case
 def test_the_page_s_text_opens_and_closes_no_section_of_a_prompt(name: str) -> None:
-    for order, prompt in ran(name).prompts:
-        open_sections: list[str] = []
-        for tag in TAG.findall(prompt):
-            sort = re.sub(r"\W.*", "", tag.strip("</>"), flags=re.DOTALL)
-            assert sort in OURS, f"{order.id}: {tag}"
-            if tag.startswith("</"):
-                assert open_sections.pop() == sort
-            else:
-                open_sections.append(sort)
-        assert open_sections == []
-        assert not re.search(r"[＜﹤][a-z/／]|<\|", prompt)
+    """Every prompt has just the sections that it has for a harmless page; each source is one of ours, whole."""
+    for (order, prompt), (_, harmless) in zip(ran(name).prompts, ran("harmless").prompts, strict=True):
+        assert sections(prompt) == sections(harmless), order.id
+
+
+def sections(prompt: str) -> list[str]:
+    return [found[0] for found in TAG.finditer(SOURCE.sub("", prompt))]
 
 
 @every_case
-def test_no_prompt_but_of_the_page_s_own_theme_has_a_foreign_address(name: str) -> None:
-    """Not even the one that shows the search results, so that later phases have none to repeat."""
+def test_no_prompt_has_a_foreign_address(name: str) -> None:
+    """Not even the one that shows the search results: later phases have none to repeat, and no search is sent one."""
     gone = [text for text in of(name, "gone") if text in {"evil.example", "javascript:", "data:", "xn--", "SECRET"}]
     for order, prompt in ran(name).prompts:
         assert [text for text in gone if text in prompt.lower()] == [], order.id

@@ -18,7 +18,7 @@ from ekiden.workflow.definition import Definition, StepDefinition
 from ekiden.workflow.hidden import unseen_removed
 from ekiden.workflow.sources import evidence
 
-_TAG = re.compile(r"[<＜﹤](?=[/!?|%a-zA-Z_／])")
+_TAG = re.compile(r"[<＜﹤]+(?=[/!?|%a-zA-Z_／])")
 """What begins a tag, also in the full-width look-alikes that a model may take for one, and `<|` of chat templates."""
 
 _VARYING = re.compile(r"[{}]")

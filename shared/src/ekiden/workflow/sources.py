@@ -4,6 +4,7 @@ The record is made from the session alone, so that the same id means the same so
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +17,9 @@ from ekiden.workflow.addresses import is_web_address, without_foreign
 from ekiden.workflow.hidden import unseen_removed, without_hidden
 
 LONGEST_TITLE = 300
-LONGEST_DATE = 40
 LONGEST_SAID = 2000
+_DATE = re.compile(r"(?=.*\d)[\w ,.:/+-]{1,40}")
+"""A date in anybody's form, and nothing that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,8 @@ def _usable(answer: Mapping[str, object]) -> list[Mapping[str, object]]:
 def _source(number: int, row: Mapping[str, object], asked: str, phase: int) -> Source:
     url = str(row["url"])
     title = _plain(row.get("title"))[:LONGEST_TITLE] or url
-    date = _plain(row.get("date"))
-    return Source(f"S{number}", url, title, date if 0 < len(date) <= LONGEST_DATE else None, asked, phase)
+    date = str(row.get("date") or "").strip()
+    return Source(f"S{number}", url, title, date if _DATE.fullmatch(date) else None, asked, phase)
 
 
 def _plain(said: object) -> str:
