@@ -10,8 +10,9 @@ from ekiden.store.database import Database
 from ekiden.worker.ledger import Completed, Saved, Usage
 from tests.fakes.workflow import small_package
 from tests.integration.conftest import Infra
-from tests.integration.test_gateway_http import SEARCHED, Site, running, settings_for, until_ready, write_package
+from tests.integration.test_gateway_http import Site, running, settings_for, until_ready, write_package
 
+KNOWN = "https://example.com/run_0"
 EVIL = {
     "rows": [{"n": n, "title": f"Title {n} https://evil.example/a", "url": "https://evil.example/b"} for n in (1, 2)]
 }
@@ -54,7 +55,7 @@ async def test_what_a_model_made_up_is_gone_from_the_session_and_whole_in_the_le
     assert step["flags"][:2] == ["foreign_url_removed:rows[0].title", "foreign_url_removed:rows[0].url"]
     assert (await site.get(session_id, f"/tasks/{task_id}"))["result"] == EVIL
     assert [(one["sourceId"], one["url"], one["question"]) for one in session["sources"]] == [
-        (f"S{n + 1}", SEARCHED["sources"][0]["url"], f"What about {n}?") for n in range(3)
+        (f"S{n + 1}", KNOWN, f"What about {n}?") for n in range(3)
     ]
     await site.step(session_id)
     await answer_with(site, session_id, EVIL)

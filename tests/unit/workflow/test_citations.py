@@ -1,15 +1,18 @@
 """What an answer cites is what a search returned: by id, then by address, with the search's own title and date."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ekiden.domain.ids import Position, Step, TaskId
 from ekiden.domain.messages import Outcome, TaskStatus
 from ekiden.workflow.citations import cleaned, received
-from ekiden.workflow.sources import Source, Sources, sources_of
-from tests.unit.workflow.tiny import session, workflow
+from ekiden.workflow.package import read_package
+from ekiden.workflow.sources import Source, Sources, evidence, sources_of
+from tests.unit.workflow.tiny import POLICIES, session, workflow
 
+ROOT = Path(__file__).parents[3]
 TEA = Source("S1", "https://tea.example/news", "Tea is up", "2026-11-20", "What of tea?", 1)
 MATE = Source("S2", "https://mate.example/a", "Mate", None, "What of mate?", 1)
 FOUND = Sources((TEA, MATE))
@@ -159,3 +162,17 @@ def test_an_address_that_leads_elsewhere_than_to_the_web_is_no_source() -> None:
 
 def _sources(source: Source) -> list[dict[str, object]]:
     return [{"url": source.url, "title": source.title, "date": source.date}]
+
+
+def test_a_second_phase_s_searches_are_numbered_on() -> None:
+    """An id never means two pages: `market-brief` searches in both of its phases."""
+    brief = read_package(ROOT / "workflows/market-brief").compile(POLICIES)
+    told = session(**{"1T": PLANNED, "1E": [answer(TEA), answer(MATE)], "2T": PLANNED, "2E": [answer(TEA)]})
+    told = replace(told, steps={**told.steps, "2E": replace(told.steps["2E"], missing=(1,))})
+    second = evidence(told, Position(2, Step.EXECUTE), brief.plan)
+    assert second["searches"] == [{"question": "What of tea?", "text": "found", "sources": [_shown(TEA, "S3")]}]
+    assert [source.id for source in sources_of(told, brief.plan).all] == ["S1", "S2", "S3"]
+
+
+def _shown(source: Source, known_as: str) -> dict[str, object]:
+    return {"id": known_as, "url": source.url, "title": source.title, "date": source.date}
