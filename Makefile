@@ -152,12 +152,9 @@ docs: setup ## make the generated documents again
 	mv $(VENV)/metrics.md docs/metrics.md
 	$(BIN)/python -m tests.samples
 
-samples: setup ## make the drafts in docs/samples again
+samples: setup ## make the sample reports and drafts in docs/samples again, in both languages
 	@$(BIN)/python -m tests.samples
-
-screenshots: setup ## make the pictures of the web page in docs/screenshots again
-	@$(BIN)/python -m ekiden_native setup --pictures
-	$(WITHOUT_KEYS) $(BIN)/python -m tests.browser.screenshots
+	@$(WITHOUT_KEYS) $(BIN)/python -m tests.sample_reports
 
 # The stamp is older than the lock or a pyproject.toml: what they name has changed.
 $(STAMP): requirements.lock $(PYPROJECTS) | $(BIN)/python

@@ -216,6 +216,13 @@ def test_a_run_that_is_watched_as_json_is_a_line_for_each_transition_and_one_for
     assert outcome["status"] == "WAITING"
 
 
+def test_drafts_and_report_are_texts_to_keep(ekiden: Ekiden, completed: Mapping[str, Any]) -> None:
+    session = completed["sessionId"]
+
+    assert ekiden("drafts", session, "--format", "csv", "--excel").out.startswith('\ufeff"conceptNumber"')
+    assert ekiden("report", session).out.startswith("# 朝の集中力\n")
+
+
 @pytest.mark.parametrize("command", [("sessions", "list"), ("sessions", "tasks"), ("drafts",), ("doctor",)])
 def test_a_reader_who_has_seen_enough_is_no_error(
     environment: dict[str, str], completed: Mapping[str, Any], command: tuple[str, ...]

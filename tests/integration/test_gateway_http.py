@@ -339,6 +339,26 @@ async def test_a_session_goes_from_start_to_drafts(site: Site) -> None:
     assert (await site.post(session_id, "continue-async", {}))["changed"] is False
     await site.post(session_id, "cancel", expect=409)
     await drafts_can_be_edited(site, session_id)
+    await results_can_be_taken_away(site, session_id)
+
+
+async def results_can_be_taken_away(site: Site, session_id: str) -> None:
+    """Each in its kind, under a name, and with the person's text."""
+    forms = {
+        "drafts?format=markdown": ("text/markdown", "drafts.md", "```\nmine\n```"),
+        "drafts?format=csv": ("text/csv", "drafts.csv", '"mine"'),
+        "drafts?format=csv&bom=true": ("text/csv", "drafts.csv", "\ufeff"),
+        "report": ("text/markdown", f"{session_id}.md", "## How it came to this"),
+        "report?format=html": ("text/html", f"{session_id}.html", "<h2>How it came to this</h2>"),
+    }
+    for path, (media_type, name, text) in forms.items():
+        answer = await site.client.get(f"{BASE}/{session_id}/{path}")
+        assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
+        assert f'{name}"' in answer.headers["content-disposition"]
+        assert text in answer.content.decode()
+    assert "style-src 'sha256-" in answer.headers["content-security-policy"]
+    assert (await site.client.get(f"{BASE}/{session_id}/drafts?format=xlsx")).status_code == 422
+    assert (await site.client.get(f"{BASE}/{UNKNOWN}/report")).status_code == 404
 
 
 async def drafts_can_be_edited(site: Site, session_id: str) -> None:

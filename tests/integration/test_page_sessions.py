@@ -95,6 +95,9 @@ async def test_a_form_starts_a_session_and_the_workers_carry_it_to_its_drafts(re
     page = await reader.open(path)
     assert [e.text for e in page.all("article")]
     assert "2 drafts are ready" in page.all("h2", id="now-says")[0].text
+    for name in ("report", "report.md", "drafts.md", "drafts.csv", "drafts-excel.csv"):
+        assert page.all("a", href=f"{path}/{name}")
+        assert "Title 1" in (await reader.site.client.get(f"{path}/{name}")).text
 
 
 async def test_the_same_form_sent_again_starts_nothing_new(reader: Reader) -> None:

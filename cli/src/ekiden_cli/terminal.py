@@ -29,6 +29,12 @@ class Terminal:
         """Say a line of progress: on standard output, or beside it when that is for JSON."""
         print(line, file=sys.stderr if self.as_json else sys.stdout, flush=True)
 
+    def hand(self, text: str) -> None:
+        """Write a text as it is, in UTF-8: it may be a file's, whose line ends and first letter count."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+
     def give(self, document: object) -> None:
         """Print a JSON document."""
         print(as_json(document, indent=None if self.in_lines else 2), flush=True)

@@ -20,7 +20,7 @@ from ekiden_client.models.history import Entry, EventList
 from ekiden_client.models.sessions import CommandResult, CreatedSession, DryRun, Session, SessionCounts, SessionSummary
 from ekiden_client.models.status import SessionStatus
 from ekiden_client.models.tasks import Task, TaskList
-from ekiden_client.models.words import DraftStatus, Status
+from ekiden_client.models.words import DraftForm, DraftStatus, ReportForm, Status
 from ekiden_client.paging import LARGEST_PAGE, through
 
 BASE = "/api/viral/cot-session"
@@ -195,6 +195,17 @@ class Sessions:
     async def drafts(self, session_id: str) -> Drafts:
         """Return the drafts; there are none before the session has completed."""
         return await self._connection.ask(Drafts, "GET", f"{BASE}/{session_id}/drafts")
+
+    async def drafts_as(self, session_id: str, form: DraftForm | str, *, bom: bool = False) -> str:
+        """Return the drafts as a text to keep, a person's edits in it. `bom`: CSV that Excel reads as UTF-8."""
+        asked = {"format": form, "bom": bom or None}
+        answer = await self._connection.send("GET", f"{BASE}/{session_id}/drafts", params=asked)
+        return answer.content.decode()
+
+    async def report(self, session_id: str, form: ReportForm | str = ReportForm.MARKDOWN) -> str:
+        """Return how a session came to what it gave: plans, searches, decisions, drafts, cost and time."""
+        answer = await self._connection.send("GET", f"{BASE}/{session_id}/report", params={"format": form})
+        return answer.content.decode()
 
     async def draft(self, session_id: str, number: int) -> TaggedDraft:
         """Return one draft with its `etag`, which keeps a change from overwriting somebody else's."""

@@ -50,6 +50,18 @@ class TaskType(StrEnum):
     PERPLEXITY_SEARCH = "PERPLEXITY_SEARCH"
 
 
+class DraftForm(StrEnum):
+    """A text that drafts are taken away as."""
+
+    MARKDOWN = "markdown"
+    CSV = "csv"
+
+
+class ReportForm(StrEnum):
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
 class DraftStatus(StrEnum):
     DRAFT = "DRAFT"
     EDITED = "EDITED"

@@ -1,8 +1,9 @@
 """The drafts of a session, and a person's changes to them."""
 
+from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from ekiden.domain.ids import SessionId
 from ekiden.store.database import Document
@@ -12,8 +13,11 @@ from ekiden_gateway.documented import documented
 from ekiden_gateway.kinds import CHANGED_MEANWHILE, UNKNOWN_DRAFT, UNKNOWN_SESSION
 from ekiden_gateway.models.parts import DraftAnswer, DraftList, DraftStatus
 from ekiden_gateway.models.requests import EditDraft
+from ekiden_gateway.page.report import drafts as written
+from ekiden_gateway.page.report.sheet import sheet
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import Problem
+from ekiden_gateway.routes.reports import CSV, MARKDOWN, as_text, file, of_session
 from ekiden_gateway.views import drafts as views
 from ekiden_gateway.views.session import BASE
 
@@ -21,13 +25,39 @@ router = APIRouter(prefix=BASE, tags=["drafts"])
 Number = Annotated[int, Path(alias="conceptNumber", ge=1, le=100, description="As the list has it", examples=[1])]
 
 
+class DraftFormat(StrEnum):
+    JSON = "json"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+
+
 @router.get(
-    "/{sessionId}/drafts", operation_id="listDrafts", response_model=DraftList, responses=documented(UNKNOWN_SESSION)
+    "/{sessionId}/drafts",
+    operation_id="listDrafts",
+    response_model=DraftList,
+    responses=documented(UNKNOWN_SESSION) | as_text(MARKDOWN, CSV),
 )
-async def all_drafts(session: Located, parts: UsedParts) -> DraftList:
-    """List the drafts; there are none before the session has completed."""
-    found = await parts.drafts.of_session(session.id)
-    return views.drafts(session, found, simulated=await parts.tasks.any_simulated(session.id))
+async def all_drafts(
+    session: Located,
+    parts: UsedParts,
+    wanted: Annotated[DraftFormat, Query(alias="format", description="What to answer with")] = DraftFormat.JSON,
+    bom: Annotated[bool, Query(description="CSV that Excel reads as UTF-8: begins with a byte order mark")] = False,
+) -> DraftList | Response:
+    """List the drafts; there are none before the session has completed.
+
+    Where a person has edited a draft, Markdown and CSV have that text. A cell of CSV that a spreadsheet would take for
+    a formula begins with an apostrophe.
+    """
+    if wanted is DraftFormat.JSON:
+        found = await parts.drafts.of_session(session.id)
+        return views.drafts(session, found, simulated=await parts.tasks.any_simulated(session.id))
+    made = await of_session(parts, session)
+    if wanted is DraftFormat.MARKDOWN:
+        text = written.drafts(made.title, made.drafts, made.t, simulated=made.simulated)
+        return file(text, MARKDOWN, f"{session.id}-drafts.md")
+    names = list(made.workflow.definition.drafts.fields)
+    rows = sheet(made.drafts, names, simulated=made.simulated, bom=bom)
+    return file(rows, CSV, f"{session.id}-drafts.csv")
 
 
 @router.get(
