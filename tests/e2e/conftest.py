@@ -24,9 +24,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, desk: Path) -> Iterator[Stack]:
+def workflows_dir(desk: Path) -> Path:
+    """Where the stack's gateway finds workflows beside those of the repository."""
+    return desk / "my-workflows"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, workflows_dir: Path) -> Iterator[Stack]:
     """A stack of its own, with one process of each service and Prometheus; `stack.env` has its addresses."""
-    env = {"EKIDEN_LOG_LEVEL": "info", "EKIDEN_WORKFLOWS_DIR": str(desk / "my-workflows"), **own_ports()}
+    env = {"EKIDEN_LOG_LEVEL": "info", "EKIDEN_WORKFLOWS_DIR": str(workflows_dir), **own_ports()}
     stack = Stack(tmp_path_factory.mktemp("stack"), env=env, simulate=True, prometheus=True)
     try:
         stack.up(timeout=90)

@@ -7,6 +7,7 @@ import typer
 from ekiden_cli.commands import dead_letters, keys, providers, schedules, sessions, webhooks, workflow
 from ekiden_cli.commands.doctor import doctor
 from ekiden_cli.commands.drafts import drafts, report
+from ekiden_cli.commands.replay import replay
 from ekiden_cli.commands.run import run
 from ekiden_cli.errors import MEANINGS
 
@@ -27,6 +28,7 @@ def make_app() -> typer.Typer:
     app.add_typer(sessions.app, name="sessions")
     app.command()(drafts)
     app.command()(report)
+    app.command()(replay)
     app.add_typer(schedules.app, name="schedules")
     app.add_typer(webhooks.app, name="webhooks")
     app.add_typer(keys.app, name="keys")

@@ -7,8 +7,8 @@ Longer than a module should be: deciding, saving and sending are one thing, and 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -22,7 +22,7 @@ from ekiden.domain.ids import NOTHING, Micros, Position, SessionId, Step, TaskId
 from ekiden.domain.messages import Look, Message, Outcome
 from ekiden.domain.plan import Provider, Source
 from ekiden.domain.progress import Decision, Order, Verdict, abandoned, orders
-from ekiden.domain.session import ACTIVE, Session, Status, StepState
+from ekiden.domain.session import ACTIVE, Replay, Session, Status, StepState
 from ekiden.errors import Unreachable
 from ekiden.metrics import (
     CAS_CONFLICTS,
@@ -40,6 +40,7 @@ from ekiden.workflow.citations import received
 from ekiden.workflow.drafts import make_drafts
 from ekiden.workflow.package import Policies, Workflow
 from ekiden.workflow.prompts import request_hash
+from ekiden.workflow.record import Record
 
 log = structlog.get_logger()
 MakeMessage = Callable[[Session], Message]
@@ -245,10 +246,33 @@ class Relay:
 
     async def _order(self, session: Session, wanted: Sequence[Order], workflow: Workflow) -> None:
         reach("relay:before_tasks_created")
-        await self.tasks.create([self._task(session, order, workflow) for order in wanted])
+        tasks = await self._with_record(session, [self._task(session, order, workflow) for order in wanted])
+        await self.tasks.create(tasks)
         reach("relay:after_tasks_created")
-        sure = [order for order in wanted if not order.doubted]
-        await self.announce((_source(session, order, workflow).provider, order.id, session.id) for order in sure)
+        sent = [task for task in tasks if task.recorded is None and not task.doubted]
+        await self.announce((task.provider, task.name.id, session.id) for task in sent)
+        for task in tasks:
+            if task.recorded is not None:  # as a worker tells of an answer out of the cache
+                await self.announcer.task_ended(task.name.id, session.id, completed=True)
+
+    async def _with_record(self, session: Session, tasks: Sequence[NewTask]) -> Sequence[NewTask]:
+        """Give the tasks of a replay the answers that are on record; what was asked for anew is bought."""
+        asked = {task.provider for task in tasks if not session.steps[task.name.position.key].fresh}
+        if session.replay is None or not asked:
+            return tasks
+        record = await self.record(session.owner, session.replay, asked)
+        steps = session.steps
+        return [
+            task
+            if steps[task.name.position.key].fresh
+            else replace(task, recorded=record.find(task.provider, task.request))
+            for task in tasks
+        ]
+
+    async def record(self, owner: str, replay: Replay, providers: Collection[Provider]) -> Record:
+        """The answers that a replay runs on."""
+        rows = await self.tasks.recorded(owner, await self.sessions.family(replay), providers)
+        return Record(rows, replay.of)
 
     def _task(self, session: Session, order: Order, workflow: Workflow) -> NewTask:
         provider = _source(session, order, workflow).provider

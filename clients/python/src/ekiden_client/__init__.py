@@ -52,6 +52,7 @@ from ekiden_client.models.health import HealthReport
 from ekiden_client.models.history import Entry, Event, Said
 from ekiden_client.models.keys import Key, MadeKey
 from ekiden_client.models.providers import ProviderState
+from ekiden_client.models.replays import ReplayForecast
 from ekiden_client.models.schedules import Fired, Preview, Run, Schedule, Scheduler, ScheduleSummary
 from ekiden_client.models.sessions import (
     CommandResult,
@@ -129,6 +130,7 @@ __all__ = [
     "Preview",
     "Problem",
     "ProviderState",
+    "ReplayForecast",
     "ReportForm",
     "Resolve",
     "ResolveAll",

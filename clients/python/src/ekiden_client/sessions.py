@@ -17,6 +17,7 @@ from ekiden_client.models.drafts import Drafts, TaggedDraft
 from ekiden_client.models.gates import GateLink, GateTimeout, WholeGate
 from ekiden_client.models.health import HealthReport
 from ekiden_client.models.history import Entry, EventList
+from ekiden_client.models.replays import ReplayForecast
 from ekiden_client.models.sessions import CommandResult, CreatedSession, DryRun, Session, SessionCounts, SessionSummary
 from ekiden_client.models.status import SessionStatus
 from ekiden_client.models.tasks import Task, TaskList
@@ -189,6 +190,26 @@ class Sessions:
         if action.verb == "recover":
             return await self._connection.command(DryRun, path, action.wish() | dry)
         return await self._connection.command(DryRun, path, action.wish(), params=dry)
+
+    # Replays
+
+    async def replay(
+        self, session_id: str, *, workflow: str | None = None, budget_usd: float | None = None
+    ) -> CreatedSession:
+        """Run a workflow on a session's recorded answers, as a new session that buys changed calls only.
+
+        `workflow` is a name, as its folder is now, or the id of a version. There is one replay under each version:
+        whoever asks again gets that one.
+        """
+        wish = _given({"workflow": workflow, "budgetUsd": budget_usd})
+        return await self._connection.command(CreatedSession, f"{BASE}/{session_id}/replay", wish)
+
+    async def foresee_replay(
+        self, session_id: str, *, workflow: str | None = None, budget_usd: float | None = None
+    ) -> ReplayForecast:
+        """Return what a replay would reuse, and what it would buy at most. Nothing is done."""
+        wish = _given({"workflow": workflow, "budgetUsd": budget_usd, "dryRun": True})
+        return await self._connection.command(ReplayForecast, f"{BASE}/{session_id}/replay", wish)
 
     # What it gives
 

@@ -47,7 +47,7 @@ def new_session(parts: Parts, owner: str, asked: CreateSession, workflow: Workfl
         id=parts.stamp.session_id(),
         owner=owner,
         workflow=workflow.id,
-        input=_input(asked, workflow),
+        input=checked_input(_given(asked, workflow), workflow),
         language=language,
         created_at=parts.database.clock.now(),
         money=Money(budget=micros(budget)),
@@ -71,6 +71,8 @@ def successor(parts: Parts, session: Session) -> Session:
         metadata=session.metadata,
         webhook_url=session.webhook_url,
         parent=session.id,
+        replay=session.replay,
+        edited=session.edited if session.replay else {},
     )
 
 
@@ -125,17 +127,22 @@ async def _at_first(parts: Parts, session: Session, *, start: bool) -> Session:
     return replace(session, status=status, money=Money(budget=budget))
 
 
-def _input(asked: CreateSession, workflow: Workflow) -> dict[str, str]:
+def checked_input(given: Mapping[str, object], workflow: Workflow) -> dict[str, str]:
     """The workflow's inputs: given, or their defaults; nothing that the workflow does not know."""
+    fields = workflow.definition.inputs
+    for name in given:
+        if name not in fields:
+            raise invalid(name, f"{workflow.definition.name} has no such field; it has {', '.join(fields)}")
+    return {name: _one_input(name, given.get(name), field) for name, field in fields.items()}
+
+
+def _given(asked: CreateSession, workflow: Workflow) -> dict[str, object]:
     given: dict[str, object] = {name: value for name in _INPUTS if (value := getattr(asked, name)) is not None}
     given |= asked.model_extra or {}
     fields = workflow.definition.inputs
     if "expertise" in given and "expertise" not in fields and "theme" in fields:
         given.setdefault("theme", _one_input("expertise", given.pop("expertise"), fields["theme"]))
-    for name in given:
-        if name not in fields:
-            raise invalid(name, f"{workflow.definition.name} has no such field; it has {', '.join(fields)}")
-    return {name: _one_input(name, given.get(name), field) for name, field in fields.items()}
+    return given
 
 
 def _one_input(name: str, value: object, field: Input) -> str:

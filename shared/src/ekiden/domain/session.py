@@ -132,6 +132,18 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """It runs on the recorded answers of `of`, of the session `root` that was replayed first, and of its replays.
+
+    Its prompts speak of the day of `as_of`, so that one that was not changed asks the same as it did then.
+    """
+
+    of: SessionId
+    root: SessionId
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     id: SessionId
     owner: str
@@ -144,6 +156,7 @@ class Session:
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     webhook_url: str | None = None
     parent: SessionId | None = None
+    replay: Replay | None = None
     schedule: ScheduleId | None = None
     """What began it, and for which moment: `scheduled_at`."""
     scheduled_at: datetime | None = None
@@ -166,6 +179,11 @@ class Session:
     moved_at: datetime | None = None
     restored_to: datetime | None = None
     """It came out of a backup that knows of nothing later: what it orders since may have been bought already."""
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment its prompts speak of."""
+        return self.replay.as_of if self.replay else self.created_at
 
     @property
     def current(self) -> StepState:

@@ -58,6 +58,11 @@ INDEXES: dict[str, list[IndexModel]] = {
             partialFilterExpression={"webhookUrl": {"$gt": ""}},
         ),
         IndexModel(
+            [("replay.root", ASCENDING), ("createdAt", DESCENDING)],
+            name="replays",
+            partialFilterExpression={"replay.root": {"$gt": ""}},
+        ),
+        IndexModel(
             [("waitingReason", ASCENDING), ("gate.dueAt", ASCENDING)],
             name="answer_gates_when_due",
             partialFilterExpression={"gate.dueAt": {"$gt": BEGINNING_OF_TIME}},

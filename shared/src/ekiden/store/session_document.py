@@ -11,6 +11,7 @@ from ekiden.domain.session import (
     GateDefault,
     GateTimeout,
     Money,
+    Replay,
     Session,
     Status,
     StepState,
@@ -35,6 +36,7 @@ def to_document(session: Session) -> Document:
         "metadata": dict(session.metadata),
         "webhookUrl": session.webhook_url,
         "parent": session.parent,
+        **({"replay": _replay(session.replay)} if session.replay else {}),
         **({"scheduleId": session.schedule, "scheduledAt": session.scheduled_at} if session.schedule else {}),
         "autoAdvance": wishes.auto_advance,
         "pauseAfterPhases": sorted(wishes.pause_after),
@@ -76,6 +78,7 @@ def from_document(document: Mapping[str, Any]) -> Session:
         metadata=document.get("metadata", {}),
         webhook_url=document.get("webhookUrl"),
         parent=document.get("parent"),
+        replay=_read_replay(document.get("replay")),
         schedule=document.get("scheduleId"),
         scheduled_at=document.get("scheduledAt"),
         wishes=Wishes(
@@ -152,6 +155,14 @@ def _read_step(document: Mapping[str, Any]) -> StepState:
         started_at=document.get("startedAt"),
         finished_at=document.get("finishedAt"),
     )
+
+
+def _replay(replay: Replay) -> Document:
+    return {"of": replay.of, "root": replay.root, "asOf": replay.as_of}
+
+
+def _read_replay(document: Mapping[str, Any] | None) -> Replay | None:
+    return Replay(SessionId(document["of"]), SessionId(document["root"]), document["asOf"]) if document else None
 
 
 def _timeout(timeout: GateTimeout | None) -> Document | None:

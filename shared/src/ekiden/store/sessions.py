@@ -15,7 +15,7 @@ from ekiden import tracing
 from ekiden.domain.ids import SessionId
 from ekiden.domain.messages import Message
 from ekiden.domain.progress import Decision
-from ekiden.domain.session import OVER, Session, Status, WaitingReason
+from ekiden.domain.session import OVER, Replay, Session, Status, WaitingReason
 from ekiden.errors import DocumentTooLarge, KeyReused
 from ekiden.store import lists
 from ekiden.store.database import Database, Document, away
@@ -26,6 +26,8 @@ from ekiden.store.session_document import changes, from_document, to_document
 log = structlog.get_logger()
 LARGEST_BYTES = 8 * 1024 * 1024
 """Half of what MongoDB allows a document, so that there is room to say what went wrong."""
+REPLAYS = 20
+"""Replays of one session whose answers are looked through for another one."""
 
 _RETRIED = {"_id": 0, "nextRetryAt": 1}
 _GATE_DUE = {"_id": 0, "gate.dueAt": 1}
@@ -229,6 +231,13 @@ class SessionStore:
                 of_owner = counted.setdefault(row["_id"]["owner"], {})
                 of_owner[Status(row["_id"]["status"])] = Counted(row["sessions"], row["moves"])
         return counted
+
+    async def family(self, replay: Replay) -> list[SessionId]:
+        """The sessions whose recorded answers a replay runs on; of the replays the newest."""
+        with away():
+            newest = self._sessions.find({"replay.root": replay.root}, {"_id": 1}).sort("createdAt", -1).limit(REPLAYS)
+            found = [SessionId(row["_id"]) async for row in newest]
+        return list(dict.fromkeys([replay.of, replay.root, *found]))
 
     async def page(self, filters: Mapping[str, Any], behind: lists.Place | None, limit: int) -> list[Document]:
         """Newest first, without results and history."""

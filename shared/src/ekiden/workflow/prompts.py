@@ -98,7 +98,7 @@ class Prompts:
         context: dict[str, object] = {
             "input": dict(session.input),
             "language": session.language,
-            "today": session.created_at.date().isoformat(),
+            "today": session.as_of.date().isoformat(),
             "platform": self._platform(session),
             "item": item,
             "shorter": session.steps[position.key].shorter if position.key in session.steps else 0,

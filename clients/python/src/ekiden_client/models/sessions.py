@@ -66,6 +66,7 @@ class SessionSummary(SessionState):
     metadata: Mapping[str, str] = Field(default_factory=dict[str, str])
     cost: Cost = Cost()
     parent: str | None = None
+    replay_of: str | None = None
     schedule_id: str | None = None
     scheduled_at: datetime | None = None
 

@@ -75,6 +75,7 @@ class SessionSummary(Answered):
     current_step: Step | None = Field(examples=["EXECUTE"])
     cost: Cost
     parent: str | None = None
+    replay_of: str | None = Field(default=None, description="The session whose recorded answers it runs on")
     schedule_id: str | None = Field(default=None, description="The schedule that began it")
     scheduled_at: datetime | None = Field(default=None, description="The tick it was begun for")
     failure: Failure | None = None

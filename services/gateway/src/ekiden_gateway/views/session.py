@@ -104,6 +104,7 @@ def _summary(session: Session) -> dict[str, object]:
         "current_step": session.position.step if session.position else None,
         "cost": cost(session.money),
         "parent": session.parent,
+        "replay_of": session.replay.of if session.replay else None,
         "schedule_id": session.schedule,
         "scheduled_at": session.scheduled_at,
         "failure": failure(session.failure),
