@@ -202,14 +202,14 @@ class Sessions:
         whoever asks again gets that one.
         """
         wish = _given({"workflow": workflow, "budgetUsd": budget_usd})
-        return await self._connection.command(CreatedSession, f"{BASE}/{session_id}/replay", wish)
+        return await self._connection.ask(CreatedSession, "POST", f"{BASE}/{session_id}/replay", json=wish)
 
     async def foresee_replay(
         self, session_id: str, *, workflow: str | None = None, budget_usd: float | None = None
     ) -> ReplayForecast:
         """Return what a replay would reuse, and what it would buy at most. Nothing is done."""
         wish = _given({"workflow": workflow, "budgetUsd": budget_usd, "dryRun": True})
-        return await self._connection.command(ReplayForecast, f"{BASE}/{session_id}/replay", wish)
+        return await self._connection.ask(ReplayForecast, "POST", f"{BASE}/{session_id}/replay", json=wish)
 
     # What it gives
 
