@@ -223,6 +223,16 @@ def test_drafts_and_report_are_texts_to_keep(ekiden: Ekiden, completed: Mapping[
     assert ekiden("report", session).out.startswith("# 朝の集中力\n")
 
 
+def test_a_replay_of_what_did_not_change_costs_nothing_and_asks_nothing(
+    ekiden: Ekiden, completed: Mapping[str, Any]
+) -> None:
+    ran = ekiden("replay", completed["sessionId"], "--workflow", "workflows/viral-content", "--json")
+
+    assert ran.code == 0, ran.err
+    assert (ran.json["callsPaid"], ran.json["callsRecorded"], ran.json["cost"]["spentUsd"]) == (0, 13, 0)
+    assert not any(draft["changed"] for draft in ran.json["drafts"])
+
+
 @pytest.mark.parametrize("command", [("sessions", "list"), ("sessions", "tasks"), ("drafts",), ("doctor",)])
 def test_a_reader_who_has_seen_enough_is_no_error(
     environment: dict[str, str], completed: Mapping[str, Any], command: tuple[str, ...]
