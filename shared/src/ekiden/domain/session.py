@@ -8,6 +8,10 @@ from enum import StrEnum
 from ekiden.domain.ids import NOTHING, Micros, Position, ScheduleId, SessionId, Step, TaskId
 
 
+InputValue = str | int | bool | list[str]
+"""What an input of a workflow may be."""
+
+
 class Status(StrEnum):
     PENDING = "PENDING"
     THINKING = "THINKING"
@@ -148,7 +152,7 @@ class Session:
     id: SessionId
     owner: str
     workflow: str
-    input: Mapping[str, str]
+    input: Mapping[str, InputValue]
     language: str
     created_at: datetime
     money: Money

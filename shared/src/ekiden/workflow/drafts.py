@@ -124,7 +124,7 @@ def _unsaid(value: object, own_lines: frozenset[str]) -> object:
 
 def _fitted(fields: dict[str, object], session: Session, definition: Definition) -> tuple[dict[str, object], list[str]]:
     """With a content that its platform takes. `thread` is there only where the content became one."""
-    platform = definition.platforms.get(session.input.get("platform", ""))
+    platform = definition.platforms.get(str(session.input.get("platform", "")))
     if platform is None or not isinstance(fields.get("content"), str):
         return fields, []
     listed = fields.get("hashtags")

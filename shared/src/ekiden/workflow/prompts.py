@@ -14,7 +14,7 @@ from ekiden.domain.ids import Position, Step
 from ekiden.domain.plan import Plan, Provider
 from ekiden.domain.progress import Order
 from ekiden.domain.session import Session
-from ekiden.workflow.definition import Definition, StepDefinition
+from ekiden.workflow.definition import Definition, Shorten, StepDefinition
 from ekiden.workflow.hidden import unseen_removed
 from ekiden.workflow.sources import evidence
 
@@ -86,6 +86,7 @@ class Prompts:
     def _limits(self, step: StepDefinition, model: str | None) -> dict[str, object]:
         optional: dict[str, object | None] = {
             "model": model,
+            "params": dict(step.params) or None,
             "maxToolCalls": step.max_tool_calls,
             "maxSteps": step.max_steps,
             "schemaName": step.schema_name,
@@ -95,13 +96,16 @@ class Prompts:
 
     def context(self, session: Session, position: Position, item: object | None) -> dict[str, object]:
         """The variables a prompt may use: the input, the day, the platform's conventions, earlier results by name."""
+        shorter = session.steps[position.key].shorter if position.key in session.steps else 0
+        limits = self._definition.step(position).shorten if shorter else Shorten()
         context: dict[str, object] = {
             "input": dict(session.input),
             "language": session.language,
             "today": session.as_of.date().isoformat(),
             "platform": self._platform(session),
             "item": item,
-            "shorter": session.steps[position.key].shorter if position.key in session.steps else 0,
+            "shorter": shorter,
+            "shorten": limits.model_dump(),
         }
         for number, phase in enumerate(self._definition.phases, 1):
             results: dict[str, object] = {}
@@ -110,12 +114,13 @@ class Prompts:
                 if state is not None and state.result is not None:
                     results[step.lower()] = state.result
             if "execute" in results:
-                results["execute"] = evidence(session, Position(number, Step.EXECUTE), self._plan)
+                found = evidence(session, Position(number, Step.EXECUTE), self._plan)
+                results["execute"] = shortened(found, limits)
             context[phase.name] = results
         return context
 
     def _platform(self, session: Session) -> dict[str, object]:
-        found = self._definition.platforms.get(session.input.get("platform", ""))
+        found = self._definition.platforms.get(str(session.input.get("platform", "")))
         if found is None:
             return {}
         notes = found.notes.get(session.language, "")
@@ -135,6 +140,17 @@ class Prompts:
 def _own_lines(templates: Mapping[str, str]) -> frozenset[str]:
     lines = (line.strip(" -") for text in templates.values() for line in text.splitlines())
     return frozenset(line for line in lines if len(line) >= _TELLING and not _VARYING.search(line))
+
+
+def shortened(found: Mapping[str, object], limits: Shorten) -> Mapping[str, object]:
+    """Evidence with the texts of its searches and their sources cut to the limits; without limits as it is."""
+    searches: list[dict[str, object]] = []
+    for search in cast("list[dict[str, object]]", found["searches"]):
+        text, sources = str(search["text"]), cast("list[object]", search["sources"])
+        if limits.characters is not None and len(text) > limits.characters:
+            text = f"{text[: limits.characters - 1]}…"
+        searches.append({**search, "text": text, "sources": sources[: limits.sources]})
+    return {**found, "searches": searches}
 
 
 def request_hash(provider: Provider, request: Mapping[str, object], fresh_generation: int | None) -> str:

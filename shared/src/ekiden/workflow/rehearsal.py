@@ -14,10 +14,11 @@ from jinja2 import TemplateError, TemplateNotFound
 from ekiden.domain.ids import NOTHING, Position, SessionId, TaskName
 from ekiden.domain.plan import Plan
 from ekiden.domain.progress import Order
-from ekiden.domain.session import Money, Session, StepState
+from ekiden.domain.session import InputValue, Money, Session, StepState
 from ekiden.errors import Mistake
 from ekiden.retry import usual_policies
 from ekiden.workflow.definition import Definition
+from ekiden.workflow.inputs import Input
 from ekiden.workflow.package import Package
 from ekiden.workflow.prompts import Prompts
 
@@ -83,15 +84,20 @@ def _situations(definition: Definition, package: Package, plan: Plan) -> Iterato
                     yield ready, position
 
 
-def _inputs(definition: Definition) -> Iterator[Mapping[str, str]]:
+def _inputs(definition: Definition) -> Iterator[Mapping[str, InputValue]]:
     """The inputs with their defaults, and again with every choice of each."""
-    plain = {
-        name: given.default or (given.enum[0] if given.enum else "text") for name, given in definition.inputs.items()
-    }
+    plain = {name: _input(given) for name, given in definition.inputs.items()}
     yield plain
     for name, given in definition.inputs.items():
-        for choice in given.enum or ():
-            yield {**plain, name: choice}
+        for choice in given.enum or ((True, False) if given.type == "boolean" else ()):
+            yield {**plain, name: [str(choice)] if given.type == "list" else choice}
+
+
+def _input(given: Input) -> InputValue:
+    if given.default or given.type == "boolean":
+        return given.default
+    choice = given.enum[0] if given.enum else max(1, given.minimum) if given.type == "integer" else "text"
+    return [str(choice)] if given.type == "list" else choice
 
 
 def _answered(definition: Definition, package: Package, place: Position, *, missing: bool, nulls: bool) -> StepState:
