@@ -129,17 +129,29 @@ class LedgerLab(ABC):
         return view_of(await self.document(task_id))
 
     def new(
-        self, *, policy: UnknownOutcome = ASK, question: str = "", tenant: str = "me", request: object = None
+        self,
+        *,
+        policy: UnknownOutcome = ASK,
+        question: str = "",
+        tenant: str = "me",
+        request: object = None,
+        cache_seconds: float | None = None,
     ) -> NewTask:
         name = TaskName(self.session, Position(1, Step.EXECUTE), 1, next(self._indexes))
         asked = {"user": question} if request is None else {"user": request}
         named = f"{self.session}-{question}" if question else name.id
-        return NewTask(name, tenant, Provider.PERPLEXITY, asked, named, policy, CAP)
+        return NewTask(name, tenant, Provider.PERPLEXITY, asked, named, policy, CAP, cache_seconds=cache_seconds)
 
     async def order(
-        self, *, policy: UnknownOutcome = ASK, question: str = "", tenant: str = "me", request: object = None
+        self,
+        *,
+        policy: UnknownOutcome = ASK,
+        question: str = "",
+        tenant: str = "me",
+        request: object = None,
+        cache_seconds: float | None = None,
     ) -> TaskId:
-        task = self.new(policy=policy, question=question, tenant=tenant, request=request)
+        task = self.new(policy=policy, question=question, tenant=tenant, request=request, cache_seconds=cache_seconds)
         await self.tasks.create([task])
         return task.name.id
 
@@ -898,6 +910,27 @@ class LedgerContract:
         assert await worker.claim(first)
         assert await worker.claim(second)
         assert not await worker.answer_from_cache(await lab.order(question="what?"))
+
+    async def test_a_workflow_s_cache_time_counts_also_where_the_cache_is_off(self, lab: LedgerLab) -> None:
+        worker = lab.worker()
+        first = await lab.order(question="what?", cache_seconds=3600)
+        second = await lab.order(question="what?", cache_seconds=3600)
+        claim = await claimed(worker, first)
+        assert await worker.claim(second) is None
+        await worker.complete(claim, answer(700))
+        await lab.later(2.5)
+
+        assert await worker.answer_from_cache(second)
+        assert not await worker.answer_from_cache(await lab.order(question="what?"))
+
+    async def test_a_workflow_that_forbids_the_cache_buys_each_search(self, lab: LedgerLab) -> None:
+        worker = lab.worker(cache_seconds=3600)
+        first = await lab.order(question="what?", cache_seconds=0)
+        second = await lab.order(question="what?", cache_seconds=0)
+        assert await worker.complete(await claimed(worker, first), answer(700)) is Saved.DECIDED
+
+        assert not await worker.answer_from_cache(second)
+        assert await worker.claim(second)
 
     async def test_calls_to_gpt_are_never_shared(self, lab: LedgerLab) -> None:
         worker = lab.worker(provider=Provider.GPT, cache_seconds=3600)

@@ -204,6 +204,7 @@ class FakeTasks:
             "cancelRequested": False,
             "buying": False,
             "traceparent": task.traceparent,
+            "cacheSeconds": task.cache_seconds,
         }
 
 
@@ -224,9 +225,12 @@ class FakeLedger:
     calls: list[str] = field(default_factory=list[str])
     held: dict[TaskId, int] = field(default_factory=dict[TaskId, int])
 
-    @property
-    def _shares(self) -> bool:
-        return self.provider is Provider.PERPLEXITY and self.cache_seconds > 0
+    def _shares(self, record: Record) -> bool:
+        return self.provider is Provider.PERPLEXITY and self._cache_seconds(record) > 0
+
+    def _cache_seconds(self, record: Record) -> float:
+        said: float | None = record["cacheSeconds"]
+        return self.cache_seconds if said is None else said
 
     async def claim(self, task_id: TaskId) -> Claim | None:
         self._called("claim")
@@ -244,7 +248,12 @@ class FakeLedger:
     async def answer_from_cache(self, task_id: TaskId) -> bool:
         self._called("answer_from_cache")
         record = self.tasks.records.get(task_id)
-        if record is None or not self._shares or not self._free(record) or record["status"] != TaskStatus.QUEUED:
+        if (
+            record is None
+            or not self._shares(record)
+            or not self._free(record)
+            or record["status"] != TaskStatus.QUEUED
+        ):
             return False
         twins = [twin for twin in self.tasks.records.values() if self._answers(twin, record)]
         if not twins:
@@ -345,7 +354,7 @@ class FakeLedger:
         if not self._free(record):
             return False
         if record["status"] == TaskStatus.QUEUED:
-            if self._shares and self._somebody_buys(record):
+            if self._shares(record) and self._somebody_buys(record):
                 later = self.tasks.now_in(2)
                 record |= {"notBefore": later, "announceAt": later, "announced": 0}
                 return False
@@ -354,7 +363,7 @@ class FakeLedger:
             record["submissions"].append(
                 {"epoch": record["epoch"] + 1, "sentAt": sent, "outcome": "pending", "billed": 0}
             )
-            record["buying"] = self._shares
+            record["buying"] = self._shares(record)
         record |= {"worker": self.worker, "epoch": record["epoch"] + 1, "announceAt": None}
         return True
 
@@ -366,7 +375,7 @@ class FakeLedger:
         same = (twin["tenant"], twin["requestHash"]) == (record["tenant"], record["requestHash"])
         if not same or twin["status"] != TaskStatus.COMPLETED or twin.get("cachedFrom"):
             return False
-        return self.tasks.clock.now() - twin["finishedAt"] <= timedelta(seconds=self.cache_seconds)
+        return self.tasks.clock.now() - twin["finishedAt"] <= timedelta(seconds=self._cache_seconds(record))
 
     def _apply(self, record: Record, submission: Record, ending: Ended) -> None:
         submission.update(outcome=ending.outcome, billed=ending.billed)

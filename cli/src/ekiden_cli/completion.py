@@ -89,7 +89,7 @@ def _choices(name: str) -> Offer:
 
     async def ask(client: EkidenClient) -> list[str]:
         inputs = [each.inputs[name] for each in await client.workflows.list() if name in each.inputs]
-        return list(dict.fromkeys(choice for wanted in inputs for choice in wanted.enum or ()))
+        return list(dict.fromkeys(choice for wanted in inputs for choice in map(str, wanted.enum or ())))
 
     return _offered(ask)
 

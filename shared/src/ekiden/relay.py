@@ -166,15 +166,20 @@ class Relay:
     async def cached(self, session: Session, orders: Sequence[Order], cache_seconds: float) -> Mapping[TaskId, Micros]:
         """Those of a session's orders that the cache would answer now, with what they cost when they were bought.
 
-        Of two alike in one order the second is answered by the first.
+        Of two alike in one order the second is answered by the first. `cache_seconds` is for a step that says none.
         """
         workflow = await self.workflows.compiled(session.workflow)
         tasks = [self._task(session, order, workflow) for order in orders]
         wanted = {task.name.id: task.request_hash for task in tasks if task.request_hash}
-        bought = await self.tasks.bought(session.owner, list(wanted.values()), cache_seconds)
-        hits = {task: bought[asked] for task, asked in wanted.items() if asked in bought}
+        ages = {task.name.id: cache_seconds if task.cache_seconds is None else task.cache_seconds for task in tasks}
+        bought: dict[tuple[str, float], Micros] = {}
+        for age in {ages[task] for task in wanted}:
+            of_age = [asked for task, asked in wanted.items() if ages[task] == age]
+            found = await self.tasks.bought(session.owner, of_age, age)
+            bought |= {(asked, age): price for asked, price in found.items()}
+        hits = {task: bought[asked, ages[task]] for task, asked in wanted.items() if (asked, ages[task]) in bought}
         first = {asked: task for task, asked in reversed(wanted.items())}
-        twins = [task for task, asked in wanted.items() if first[asked] != task and cache_seconds > 0]
+        twins = [task for task, asked in wanted.items() if first[asked] != task and ages[task] > 0]
         return dict.fromkeys(twins, NOTHING) | hits
 
     async def _move(
@@ -292,6 +297,7 @@ class Relay:
             traceparent=tracing.here(),
             fallback_reason=step.fallback_reason,
             may_fall_back=any(source.provider is not provider for source in plan.sources[step.fallback + 1 :]),
+            cache_seconds=workflow.definition.step(order.name.position).cache_seconds,
         )
 
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 from ekiden.domain.ids import Micros, Position
 from ekiden.domain.messages import Start
 from ekiden.domain.progress import Verdict
-from ekiden.domain.session import GateDefault, GateTimeout, Money, Session, Status, Wishes
+from ekiden.domain.session import GateDefault, GateTimeout, InputValue, Money, Session, Status, Wishes
 from ekiden.store.sessions import Actor, ActorKind, Idempotency
-from ekiden.workflow.definition import Input
+from ekiden.workflow.inputs import Input
 from ekiden.workflow.package import Workflow
 from ekiden_gateway import once, receivers
 from ekiden_gateway.admission import admit
@@ -127,7 +127,7 @@ async def _at_first(parts: Parts, session: Session, *, start: bool) -> Session:
     return replace(session, status=status, money=Money(budget=budget))
 
 
-def checked_input(given: Mapping[str, object], workflow: Workflow) -> dict[str, str]:
+def checked_input(given: Mapping[str, object], workflow: Workflow) -> dict[str, InputValue]:
     """The workflow's inputs: given, or their defaults; nothing that the workflow does not know."""
     fields = workflow.definition.inputs
     for name in given:
@@ -145,26 +145,20 @@ def _given(asked: CreateSession, workflow: Workflow) -> dict[str, object]:
     return given
 
 
-def _one_input(name: str, value: object, field: Input) -> str:
+def _one_input(name: str, value: object, field: Input) -> InputValue:
     if value is None:
         if field.required:
             raise invalid(name, "is required")
         return field.default
-    if not isinstance(value, str):
-        raise invalid(name, "must be a text")
-    if not value.strip():
-        raise invalid(name, "must not be empty")
-    if len(value) > field.max_length:
-        raise invalid(name, f"must have at most {field.max_length} characters")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise invalid(name, "is no valid Unicode text")
-    if field.enum is not None and value not in field.enum:
-        raise invalid(name, f"must be one of {', '.join(field.enum)}")
-    return value
+    try:
+        return field.accept(value)
+    except ValueError as error:
+        raise invalid(name, str(error)) from None
 
 
 def _wishes(asked: CreateSession, workflow: Workflow) -> Wishes:
-    plan = workflow.plan
+    """Where to stop and look: what the session says of each kind of gate, else what its workflow says."""
+    plan, gates, said = workflow.plan, workflow.definition.gates, asked.model_fields_set
     for index, phase in enumerate(asked.pause_after_phases):
         if not 1 <= phase < plan.phases:
             raise invalid(f"pauseAfterPhases.{index}", f"must be a phase from 1 to {plan.phases - 1}")
@@ -177,4 +171,7 @@ def _wishes(asked: CreateSession, workflow: Workflow) -> Wishes:
     timeout = asked.gate_timeout and GateTimeout(
         timedelta(seconds=asked.gate_timeout.after_seconds), GateDefault(asked.gate_timeout.then)
     )
-    return Wishes(asked.auto_advance, frozenset(asked.pause_after_phases), frozenset(positions), timeout)
+    after = asked.pause_after_phases if "pause_after_phases" in said else gates.pause_after_phases
+    if "pause_before" not in said:
+        positions = {known[text] for text in gates.pause_before}
+    return Wishes(asked.auto_advance, frozenset(after), frozenset(positions), timeout)

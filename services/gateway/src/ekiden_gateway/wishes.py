@@ -1,9 +1,10 @@
 """What `create` takes, exactly: one schema for each workflow, with its own inputs, languages, phases and steps."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from ekiden.workflow.definition import Input
+from ekiden.workflow.inputs import Input
 from ekiden.workflow.package import Workflow
 from ekiden_gateway.catalogue import DEFAULT, Catalogue
 
@@ -56,11 +57,41 @@ def _choice(create: Json, name: str, options: list[str | None]) -> Json:
 
 def _input(field: Input) -> Json:
     """null is as good as left out."""
-    made: Json = {"type": ["string", "null"], "minLength": 1, "maxLength": field.max_length, "pattern": r"\S"}
-    if field.enum is not None:
-        made = {"type": ["string", "null"], "enum": [*field.enum, None]}
+    made = _TYPES[field.type](field)
+    made["type"] = [made["type"], "null"]
+    if "enum" in made:
+        made["enum"] = [*made["enum"], None]
     return made if field.required else made | {"default": field.default}
 
 
+def _string(field: Input) -> Json:
+    if field.enum is not None:
+        return {"type": "string", "enum": list(field.enum)}
+    return {"type": "string", "minLength": 1, "maxLength": field.max_length, "pattern": r"\S"}
+
+
+def _integer(field: Input) -> Json:
+    if field.enum is not None:
+        return {"type": "integer", "enum": list(field.enum)}
+    return {"type": "integer", "minimum": field.minimum, "maximum": field.maximum}
+
+
+def _list(field: Input) -> Json:
+    fewest = {"minItems": 1} if field.required else {}
+    return {"type": "array", "items": _string(field), "maxItems": field.max_items, **fewest}
+
+
+def _boolean(_: Input) -> Json:
+    return {"type": "boolean"}
+
+
+_TYPES: dict[str, Callable[[Input], Json]] = {
+    "string": _string,
+    "integer": _integer,
+    "boolean": _boolean,
+    "list": _list,
+}
+
+
 def _given(name: str) -> Json:
-    return {"required": [name], "properties": {name: {"type": "string"}}}
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}

@@ -43,7 +43,7 @@ class MongoLedger:
         self._claims = Group(self._take)
         self._clock = database.clock
         self._worker = worker
-        self._shares = provider.searches and cache_seconds > 0
+        self._searches = provider.searches
         self._cache_seconds = cache_seconds
         self._held: dict[TaskId, int] = {}
         """What is in hand, with its epoch. Only this is renewed: a claim whose reply was lost must run out."""
@@ -64,7 +64,7 @@ class MongoLedger:
             found = await self._claims(task_id)
         except DuplicateKeyError:  # somebody is buying the very same search: soon it may be in the cache
             submitted = write.free([task_id]) | {"status": TaskStatus.SUBMITTED}
-            found = await self._take_one(submitted, write.claim(self._worker, search=False))
+            found = await self._take_one(submitted, write.claim(self._worker, cache_seconds=None))
             if found is None:
                 await self.put_off(task_id, BUSY_SECONDS)
                 return None
@@ -79,7 +79,7 @@ class MongoLedger:
         Ours already, but not in hand, is a task when the reply to its claim was lost: nothing was sent by it. Its
         lease may be old, so one that this claim did not begin is claimed alone.
         """
-        claim = write.claim(self._worker, search=self._shares)
+        claim = write.claim(self._worker, cache_seconds=self._cache_seconds if self._searches else None)
         if len(task_ids) == 1:
             free = await self._take_one(write.free(task_ids), claim)
             return [free or await self._take_one(write.held_by(self._worker, task_ids), write.renew())]
@@ -95,7 +95,7 @@ class MongoLedger:
 
         Now that we are its only buyer nobody can be buying it, so this look is conclusive.
         """
-        if not self._shares or found.get("runId") is not None:
+        if not self._searches or found.get("runId") is not None:
             return False
         with away():
             twin = await self._find_bought(found)
@@ -112,11 +112,11 @@ class MongoLedger:
             )
 
     async def answer_from_cache(self, task_id: TaskId) -> bool:
-        if not self._shares:
+        if not self._searches:
             return False
         with away():
             task = await self._journaled.find_one(
-                {"_id": task_id, "status": TaskStatus.QUEUED}, {"requestHash": 1, "tenant": 1}
+                {"_id": task_id, "status": TaskStatus.QUEUED}, {"requestHash": 1, "tenant": 1, "cacheSeconds": 1}
             )
             twin = await self._find_bought(task) if task else None
             if task is None or twin is None:
@@ -186,7 +186,10 @@ class MongoLedger:
         return found["status"] if found else None
 
     async def _find_bought(self, task: Mapping[str, Any]) -> Document | None:
-        twins = write.bought(task["tenant"], [task["requestHash"]], self._cache_seconds)
+        cache_seconds = task.get("cacheSeconds", self._cache_seconds)
+        if cache_seconds <= 0:
+            return None
+        twins = write.bought(task["tenant"], [task["requestHash"]], cache_seconds)
         shown = {"result": 1, "billed": 1, "flags": 1, "simulated": 1}
         return await self._journaled.find_one(twins, shown, sort=[("finishedAt", -1)])
 

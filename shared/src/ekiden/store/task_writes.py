@@ -76,8 +76,11 @@ def free(task_ids: Sequence[str]) -> Document:
     return _these(task_ids) | {"status": {"$in": _FREE}, "worker": None, **due}
 
 
-def claim(worker: str, *, search: bool) -> Pipeline:
-    """Owner, epoch + 1 and a lease. A queued task begins a submission: the intent, stored before the first byte."""
+def claim(worker: str, *, cache_seconds: float | None) -> Pipeline:
+    """Owner, epoch + 1 and a lease. A queued task begins a submission: the intent, stored before the first byte.
+
+    `cache_seconds` is the worker's for a search whose workflow says none; None claims without being its one buyer.
+    """
     queued = {"$eq": ["$status", TaskStatus.QUEUED]}
     intent = {"epoch": {"$add": ["$epoch", 1]}, "sentAt": "$$NOW", "outcome": "pending", "billed": 0}
     begun = {"$concatArrays": ["$submissions", [intent]]}
@@ -90,8 +93,9 @@ def claim(worker: str, *, search: bool) -> Pipeline:
         "startedAt": {"$ifNull": ["$startedAt", "$$NOW"]},
         "announceAt": "$$REMOVE",
     }
-    if search:
-        fields["buying"] = True
+    if cache_seconds is not None:
+        shared = {"$gt": [{"$ifNull": ["$cacheSeconds", cache_seconds]}, 0]}
+        fields["buying"] = {"$cond": [shared, True, "$$REMOVE"]}
     return [{"$set": fields}]
 
 

@@ -56,6 +56,8 @@ class NewTask:
     """Whether its step names another provider, so that it need not wait for this one's breaker."""
     recorded: Answer | None = None
     """The answer that was bought to the same request before: it is never sent."""
+    cache_seconds: float | None = None
+    """How old a bought search may be to answer it, where its workflow says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,4 +414,5 @@ def _document(task: NewTask, status: TaskStatus, now: datetime) -> Document:
         **({"traceparent": task.traceparent} if task.traceparent else {}),
         **({"fallbackReason": task.fallback_reason} if task.fallback_reason else {}),
         **({"mayFallBack": True} if task.may_fall_back else {}),
+        **({"cacheSeconds": task.cache_seconds} if task.cache_seconds is not None else {}),
     }

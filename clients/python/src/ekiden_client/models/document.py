@@ -3,10 +3,10 @@
 A field that this client does not know is kept and ignored; one that an older gateway does not send has its default.
 """
 
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
@@ -19,6 +19,20 @@ class Document(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
+def _as_texts(given: object) -> object:
+    if not isinstance(given, dict):
+        return given
+    return {name: _as_text(value) for name, value in cast("dict[str, object]", given).items()}
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, cast("list[object]", value)))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+Inputs = Annotated[Mapping[str, str], BeforeValidator(_as_texts)]
+"""What a session is about, each input as a person reads it."""
 D = TypeVar("D", bound=Document)
 
 

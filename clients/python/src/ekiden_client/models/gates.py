@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ekiden_client.models.document import Document
+from ekiden_client.models.document import Document, Inputs
 from ekiden_client.models.forecast import Calls
 from ekiden_client.models.money import Cost
 from ekiden_client.models.words import GateDefault, GateDefaultWord, StepWord
@@ -67,7 +67,7 @@ class WholeGate(Gate):
 
     session_id: str | None = None
     language: str = ""
-    input: Mapping[str, str] = Field(default_factory=dict[str, str])
+    input: Inputs = Field(default_factory=dict[str, str])
     found: Found | None = None
     cost: Cost = Cost()
     phase: Calls = Calls()

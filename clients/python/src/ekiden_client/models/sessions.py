@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ekiden_client.models.document import Document
+from ekiden_client.models.document import Document, Inputs
 from ekiden_client.models.forecast import Forecast
 from ekiden_client.models.gates import GateTimeout
 from ekiden_client.models.money import Cost
@@ -62,7 +62,7 @@ class SessionSummary(SessionState):
 
     id: str = Field(alias="sessionId")
     language: str = ""
-    input: Mapping[str, str] = Field(default_factory=dict[str, str])
+    input: Inputs = Field(default_factory=dict[str, str])
     metadata: Mapping[str, str] = Field(default_factory=dict[str, str])
     cost: Cost = Cost()
     parent: str | None = None
@@ -121,7 +121,7 @@ class CreatedSession(Document):
     status: StatusWord
     workflow: str = ""
     language: str = ""
-    input: Mapping[str, str] = Field(default_factory=dict[str, str])
+    input: Inputs = Field(default_factory=dict[str, str])
     budget_usd: float = 0.0
     created_at: datetime
     parent: str | None = None

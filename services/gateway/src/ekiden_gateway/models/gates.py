@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from ekiden.domain.ids import Step
-from ekiden.domain.session import Status, WaitingReason
+from ekiden.domain.session import InputValue, Status, WaitingReason
 from ekiden_gateway.models.forecast import CallsAnswer, Gate
 from ekiden_gateway.models.sessions import Cost
 from ekiden_gateway.models.wire import EXAMPLE_GATE, EXAMPLE_SESSION, EXAMPLE_TIME, Answered
@@ -48,7 +48,7 @@ class GateAnswer(Gate):
 
     session_id: str | None = Field(description="Not told to who comes with a link", examples=[EXAMPLE_SESSION])
     language: str = Field(examples=["ja"])
-    input: dict[str, str] = Field(description="What the session is about", examples=[{"theme": "AIと働き方"}])
+    input: dict[str, InputValue] = Field(description="What the session is about", examples=[{"theme": "AIと働き方"}])
     found: Found | None = Field(description="null before the first step")
     cost: Cost
     phase: CallsAnswer = Field(description="From the gate to the end of the phase behind it")

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from ekiden.domain.ids import Step
 from ekiden.domain.messages import TaskStatus
-from ekiden.domain.session import Status, WaitingReason
+from ekiden.domain.session import InputValue, Status, WaitingReason
 from ekiden.store.sessions import ActorKind
 from ekiden_gateway.models.wire import EXAMPLE_SESSION, EXAMPLE_TASK, EXAMPLE_TIME, Answered, TaskType
 
@@ -169,10 +170,21 @@ class DraftList(Answered):
 
 
 class InputAnswer(Answered):
+    type: Literal["string", "integer", "boolean", "list"] = Field(description="`list` is a list of strings")
     required: bool
-    default: str
-    enum: list[str] | None
-    max_length: int
+    default: InputValue
+    enum: list[str | int] | None
+    max_length: int = Field(description="Characters of a text, or of each item of a list")
+    minimum: int
+    maximum: int
+    max_items: int
+
+
+class GatesAnswer(Answered):
+    """Where a session waits for a person when it says nothing else."""
+
+    pause_after_phases: list[int]
+    pause_before: list[str] = Field(examples=[["1.EXECUTE"]])
 
 
 class WorkflowPhase(Answered):
@@ -191,6 +203,7 @@ class WorkflowAnswer(Answered):
     languages: list[str]
     inputs: dict[str, InputAnswer]
     budget_usd: float
+    gates: GatesAnswer
     phases: list[WorkflowPhase]
     drafts: int
 

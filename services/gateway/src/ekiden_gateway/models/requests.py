@@ -128,8 +128,14 @@ class CreateSession(Asked):
     workflow: Word | None = Field(default=None, description="Name of a workflow; `viral-content` when left out")
     language: Word | None = Field(default=None, description="The workflow's first language when left out")
     auto_advance: bool = Field(default=True, description="false: wait for approval after every phase")
-    pause_after_phases: list[Whole] = Field(default_factory=list[int], max_length=100)
-    pause_before: list[Word] = Field(default_factory=list[str], max_length=100, description='Steps, e.g. "1.EXECUTE"')
+    pause_after_phases: list[Whole] = Field(
+        default_factory=list[int], max_length=100, description="As the workflow's `gates` say when left out"
+    )
+    pause_before: list[Word] = Field(
+        default_factory=list[str],
+        max_length=100,
+        description='Steps, e.g. "1.EXECUTE"; as the workflow\'s `gates` say when left out',
+    )
     gate_timeout: GateTimeout | None = None
     budget_usd: Usd | None = None
     webhook_url: WebhookUrl | None = Field(

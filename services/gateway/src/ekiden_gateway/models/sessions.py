@@ -7,7 +7,7 @@ from pydantic.config import JsonDict
 
 from ekiden.domain.ids import Step
 from ekiden.domain.messages import TaskStatus
-from ekiden.domain.session import GateDefault, Status, WaitingReason
+from ekiden.domain.session import GateDefault, InputValue, Status, WaitingReason
 from ekiden_gateway.models.forecast import ForecastAnswer, Gate
 from ekiden_gateway.models.wire import EXAMPLE_SESSION, EXAMPLE_TASK, EXAMPLE_TIME, Answered, TaskType
 
@@ -47,7 +47,7 @@ class CreatedSession(Answered):
     status: Status = Field(description="PENDING, or with `start` what starting it led to")
     workflow: str
     language: str
-    input: dict[str, str]
+    input: dict[str, InputValue]
     budget_usd: float
     created_at: datetime
     parent: str | None
@@ -69,7 +69,7 @@ class SessionSummary(Answered):
     waiting_reason: WaitingReason | None = None
     workflow: str = Field(examples=["viral-content@0123456789abcdef"])
     language: str = Field(examples=["ja"])
-    input: dict[str, str]
+    input: dict[str, InputValue]
     metadata: dict[str, str]
     current_phase: int | None = Field(examples=[1])
     current_step: Step | None = Field(examples=["EXECUTE"])

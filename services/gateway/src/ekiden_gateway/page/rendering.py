@@ -53,7 +53,8 @@ def web_address(text: object) -> str | None:
     return text if plain else None
 
 
-def clipped(text: str, longest: int = LONGEST_VALUE) -> str:
+def clipped(said: str | int | list[str], longest: int = LONGEST_VALUE) -> str:
+    text = ", ".join(said) if isinstance(said, list) else str(said)
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 

@@ -8,10 +8,14 @@ def workflow(found: Workflow) -> model.WorkflowAnswer:
     definition = found.definition
     inputs = {
         name: model.InputAnswer(
+            type=field.type,
             required=field.required,
             default=field.default,
             enum=list(field.enum) if field.enum else None,
             max_length=field.max_length,
+            minimum=field.minimum,
+            maximum=field.maximum,
+            max_items=field.max_items,
         )
         for name, field in definition.inputs.items()
     }
@@ -33,6 +37,10 @@ def workflow(found: Workflow) -> model.WorkflowAnswer:
         languages=list(definition.languages),
         inputs=inputs,
         budget_usd=definition.budget_usd,
+        gates=model.GatesAnswer(
+            pause_after_phases=list(definition.gates.pause_after_phases),
+            pause_before=list(definition.gates.pause_before),
+        ),
         phases=phases,
         drafts=definition.drafts.count,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import Depends, Query, Response
 from pydantic import ValidationError
@@ -54,7 +54,7 @@ async def listed(parts: UsedParts, visitor: Known, cursor: Cursor = "") -> Respo
 async def blank(parts: UsedParts, visitor: Known, workflow: str = DEFAULT) -> Response:
     zone = _ZONES[0] if visitor.words.language == "ja" else "UTC"
     values = {"workflow": [workflow], "zone": [zone], "cron": ["0 9 * * MON-FRI"], "catch_up": ["3600"]}
-    return await _form(parts, visitor, Filled(values, {}), None)
+    return await _form(parts, visitor, Filled(values | start.gates(_workflow(parts, workflow)), {}), None)
 
 
 @router.post("/schedules/new")
@@ -177,8 +177,7 @@ def _asked(parts: Parts, form: Form) -> dict[str, object]:
 
 def _values(schedule: Schedule) -> Mapping[str, list[str]]:
     """A schedule as its form shows it."""
-    asked = schedule.asked
-    inputs = {f"input-{name}": [text] for name, text in schedule.session.input.items()}
+    inputs = {f"input-{name}": [start.written(value)] for name, value in schedule.session.input.items()}
     return inputs | {
         "workflow": [schedule.session.workflow.partition("@")[0]],
         "name": [schedule.name],
@@ -189,8 +188,8 @@ def _values(schedule: Schedule) -> Mapping[str, list[str]]:
         "month": [f"{usd(schedule.budget):g}"] if schedule.budget is not None else [],
         "language": [schedule.session.language],
         "budget": [f"{usd(schedule.price):g}"],
-        "pause_after": [str(phase) for phase in cast("list[int]", asked.get("pauseAfterPhases", []))],
-        "pause_before": [str(place) for place in cast("list[str]", asked.get("pauseBefore", []))],
+        "pause_after": [str(phase) for phase in sorted(schedule.session.wishes.pause_after)],
+        "pause_before": [str(place) for place in schedule.session.wishes.pause_before],
     }
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from ekiden.domain.session import Status
+from ekiden.domain.session import InputValue, Status
 from ekiden_gateway.access import UsedParts, begun
 from ekiden_gateway.listing import Wanted
 from ekiden_gateway.models.sessions import SessionSummary
@@ -136,9 +136,10 @@ def row(item: SessionSummary, parts: Parts, words: Words) -> Row:
     return Row(item, title_of(item.input, item.session_id), legs, leg, told)
 
 
-def title_of(given: Mapping[str, str], session_id: str) -> str:
+def title_of(given: Mapping[str, InputValue], session_id: str) -> str:
     """What a session is about: its theme, else its first input that says something."""
-    return given.get("theme") or next((text for text in given.values() if text.strip()), session_id)
+    texts = [value for value in (given.get("theme"), *given.values()) if isinstance(value, str)]
+    return next((text for text in texts if text.strip()), session_id)
 
 
 async def _counts(parts: Parts, wanted: Wanted) -> Mapping[Status, int]:

@@ -1,5 +1,7 @@
 """The start form: made from the inputs of a workflow, with what a session will cost at most before it is started."""
 
+import re
+
 from fastapi import Response
 from pydantic import ValidationError
 
@@ -7,7 +9,8 @@ from ekiden.domain.decider import decide
 from ekiden.domain.forecast import forecast
 from ekiden.domain.ids import SessionId
 from ekiden.domain.messages import Start
-from ekiden.domain.session import Money, Session
+from ekiden.domain.session import InputValue, Money, Session
+from ekiden.workflow.inputs import Input
 from ekiden.workflow.package import Workflow
 from ekiden_gateway.access import UsedParts, begun
 from ekiden_gateway.catalogue import DEFAULT
@@ -28,12 +31,14 @@ from ekiden_gateway.views import forecast as forecasts
 from ekiden_gateway.views import workflow as views
 
 router = router()
+_INTEGER = re.compile(r"-?[0-9]{1,16}", re.ASCII)
 NAMES = {"budgetUsd": "budget", "pauseAfterPhases": "pause_after", "pauseBefore": "pause_before"}
 
 
 @router.get("/start")
 async def form(parts: UsedParts, visitor: Known, workflow: str = DEFAULT) -> Response:
-    return await _form(parts, visitor, named(parts, workflow), Filled({}, {}))
+    found = named(parts, workflow)
+    return await _form(parts, visitor, found, Filled(gates(found), {}))
 
 
 @router.post("/start")
@@ -106,17 +111,47 @@ def named(parts: Parts, name: str) -> Workflow:
 
 def asked(form: Form, workflow: Workflow) -> dict[str, object]:
     """As the body of `create`; what was left empty is left out."""
-    inputs = {name: text for name in workflow.definition.inputs if (text := form.text(f"input-{name}"))}
-    asked: dict[str, object] = {**inputs, "workflow": workflow.definition.name}
+    asked: dict[str, object] = {"workflow": workflow.definition.name}
+    for name, field in workflow.definition.inputs.items():
+        text = form.text(f"input-{name}")
+        if text or field.type == "boolean":
+            asked[name] = _typed(text, field)
     if language := form.text("language"):
         asked["language"] = language
     if budget := form.text("budget"):
         asked["budgetUsd"] = _number(budget)
-    if gates := form.texts("pause_after"):
-        asked["pauseAfterPhases"] = [int(gate) for gate in gates if gate.isdecimal() and len(gate) < 4]
-    if gates := form.texts("pause_before"):
-        asked["pauseBefore"] = gates
+    usual = gates(workflow)
+    if (after := form.texts("pause_after")) != usual["pause_after"]:
+        asked["pauseAfterPhases"] = [int(gate) for gate in after if gate.isdecimal() and len(gate) < 4]
+    if (before := form.texts("pause_before")) != usual["pause_before"]:
+        asked["pauseBefore"] = before
     return asked
+
+
+def _typed(text: str, field: Input) -> object:
+    """What was written into a form as the type it stands for; what is no number stays a text, and is refused."""
+    if field.type == "boolean":
+        return bool(text)
+    if field.type == "list":
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    if field.type == "integer" and _INTEGER.fullmatch(text.strip()):
+        return int(text)
+    return text
+
+
+def written(value: InputValue) -> str:
+    """An input as its field of a form holds it."""
+    if isinstance(value, list):
+        return "\n".join(value)
+    if isinstance(value, bool):
+        return "on" if value else ""
+    return str(value)
+
+
+def gates(workflow: Workflow) -> dict[str, list[str]]:
+    """The gates of a form that nobody has touched yet: the workflow's."""
+    said = workflow.definition.gates
+    return {"pause_after": [str(phase) for phase in said.pause_after_phases], "pause_before": list(said.pause_before)}
 
 
 def _number(text: str) -> float:
