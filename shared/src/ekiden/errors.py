@@ -153,14 +153,16 @@ class ScheduleInvalid(EkidenError):
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake in a workflow: the file, its line where one can be named, and what is wrong."""
+    """One mistake in a workflow: the file, its line where one can be named, what is wrong, and what may be meant."""
 
     file: str
     line: int | None
     what: str
+    suggestion: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}{f':{self.line}' if self.line else ''}: {self.what}"
+        place = f"{self.file}{f':{self.line}' if self.line else ''}"
+        return f"{place}: {self.what}{f'; {self.suggestion}' if self.suggestion else ''}"
 
 
 @dataclass(eq=False)

@@ -1,13 +1,13 @@
 """The workflows a session can be created with: read from folders, checked before anything starts."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ekiden.errors import Mistake, WorkflowInvalid
 from ekiden.store.workflows import WorkflowStore
-from ekiden.workflow.check import check
-from ekiden.workflow.package import Package, Policies, Workflow, read_package
+from ekiden.workflow.check import load
+from ekiden.workflow.package import Package, Policies, Workflow
 
 DEFAULT = "viral-content"
 
@@ -29,11 +29,10 @@ class Catalogue:
         mistakes: list[Mistake] = []
         for folder in (path.parent for parent in folders for path in sorted(parent.glob("*/workflow.yaml"))):
             try:
-                package = read_package(folder)
-                check(package)
+                package = load(folder)
                 packages[package.definition.name] = package
             except WorkflowInvalid as error:
-                mistakes += [Mistake(f"{folder.name}/{wrong.file}", wrong.line, wrong.what) for wrong in error.mistakes]
+                mistakes += [replace(wrong, file=f"{folder.name}/{wrong.file}") for wrong in error.mistakes]
         if mistakes:
             raise WorkflowInvalid(mistakes)
         return cls(packages, {name: package.compile(policies) for name, package in packages.items()})

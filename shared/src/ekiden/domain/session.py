@@ -7,7 +7,6 @@ from enum import StrEnum
 
 from ekiden.domain.ids import NOTHING, Micros, Position, ScheduleId, SessionId, Step, TaskId
 
-
 InputValue = str | int | bool | list[str]
 """What an input of a workflow may be."""
 

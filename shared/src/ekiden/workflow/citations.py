@@ -69,7 +69,7 @@ def is_source(row: object) -> bool:
 
 def _is_answer(task: TaskId, outcome: Outcome, workflow: Workflow) -> bool:
     provider = workflow.plan.by_position[TaskName.parse(task).position].provider
-    return outcome.status is TaskStatus.COMPLETED and provider is not Provider.PERPLEXITY
+    return outcome.status is TaskStatus.COMPLETED and not provider.searches
 
 
 def _entering(outcome: Outcome, found: Sources, known: frozenset[str]) -> Outcome:

@@ -3,18 +3,20 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-import yaml
 from pydantic import ValidationError
 
 from ekiden.domain.plan import Plan, Provider
 from ekiden.errors import Mistake, WorkflowInvalid
 from ekiden.retry import UnknownOutcome
 from ekiden.workflow.definition import Definition
+from ekiden.workflow.folder import read_files
+from ekiden.workflow.form import form_mistakes
+from ekiden.workflow.lines import Parsed, Place, parse_json, parse_yaml
 from ekiden.workflow.prompts import Prompts
 
 Policies = Mapping[Provider, UnknownOutcome]
@@ -22,11 +24,15 @@ Policies = Mapping[Provider, UnknownOutcome]
 
 @dataclass(frozen=True)
 class Package:
-    """What a workflow's folder holds: its definition, its templates by language and name, its schemas by name."""
+    """What a workflow's folder holds: its definition, its templates by language and name, its schemas by name.
+
+    `lines` knows where things are in each file; a package from the database has none.
+    """
 
     document: Mapping[str, object]
     templates: Mapping[str, Mapping[str, str]]
     schemas: Mapping[str, Mapping[str, object]]
+    lines: Mapping[str, Mapping[Place, int]] = field(default_factory=dict[str, Mapping[Place, int]], compare=False)
 
     @cached_property
     def id(self) -> str:
@@ -40,8 +46,8 @@ class Package:
         try:
             return Definition.model_validate(self.document)
         except ValidationError as error:
-            wrong = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
-            raise WorkflowInvalid([Mistake("workflow.yaml", None, what) for what in wrong]) from error
+            lines = self.lines.get("workflow.yaml", {})
+            raise WorkflowInvalid(form_mistakes(Definition, error, lines)) from error
 
     def compile(self, policies: Policies) -> "Workflow":
         plan = self.definition.plan(policies)
@@ -68,36 +74,37 @@ class Workflow:
 
 def read_package(folder: Path) -> Package:
     """Read a workflow's folder. Raises WorkflowInvalid with every file that cannot be read."""
-    mistakes: list[Mistake] = []
-    document = _document(folder / "workflow.yaml", mistakes)
-    templates = {
-        language.name: {path.name: path.read_text("utf-8") for path in sorted(language.glob("*.md.j2"))}
-        for language in sorted((folder / "prompts").glob("*"))
-        if language.is_dir()
-    }
-    schemas: dict[str, Mapping[str, object]] = {}
-    for path in sorted((folder / "schemas").glob("*.json")):
-        try:
-            schemas[path.stem] = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            line = error.lineno if isinstance(error, json.JSONDecodeError) else None
-            mistakes.append(Mistake(f"schemas/{path.name}", line, f"is no JSON: {error}"))
+    package, mistakes = read_folder(folder)
     if mistakes:
         raise WorkflowInvalid(mistakes)
-    return Package(document, templates, schemas)
+    return package
 
 
-def _document(path: Path, mistakes: list[Mistake]) -> Mapping[str, object]:
-    try:
-        read = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        mistakes.append(Mistake(path.name, None, f"cannot be read: {error.strerror}"))
-        return {}
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        mistakes.append(Mistake(path.name, mark.line + 1 if mark else None, f"is no YAML: {error}"))
-        return {}
-    if not isinstance(read, dict):
-        mistakes.append(Mistake(path.name, 1, "is not a mapping"))
-        return {}
-    return cast("Mapping[str, object]", read)
+def read_folder(folder: Path) -> tuple[Package, list[Mistake]]:
+    """What can be read of a workflow's folder, and what cannot. Never raises."""
+    files = read_files(folder)
+    document: Mapping[str, object] = {}
+    templates: dict[str, dict[str, str]] = {}
+    schemas: dict[str, Mapping[str, object]] = {}
+    lines: dict[str, Mapping[Place, int]] = {}
+    for name, text in sorted(files.texts.items()):
+        if name.endswith(".md.j2"):
+            _, language, template = name.split("/")
+            templates.setdefault(language, {})[template] = text
+            continue
+        parsed = parse_yaml(text) if name == "workflow.yaml" else parse_json(text)
+        files.mistakes += _wrong(name, parsed)
+        lines[name] = parsed.lines
+        if parsed.wrong:
+            continue
+        if name == "workflow.yaml":
+            document = cast("Mapping[str, object]", parsed.value)
+        else:
+            schemas[name.removeprefix("schemas/").removesuffix(".json")] = cast("Mapping[str, object]", parsed.value)
+    return Package(document, templates, schemas, lines), files.mistakes
+
+
+def _wrong(name: str, parsed: Parsed) -> list[Mistake]:
+    if not parsed.wrong and name == "workflow.yaml" and not isinstance(parsed.value, dict):
+        parsed.wrong.append((1, "is not a mapping"))
+    return [Mistake(name, line, what) for line, what in parsed.wrong]

@@ -51,10 +51,14 @@ PARAMS: Mapping[Provider, Mapping[str, Json]] = {
 docs.perplexity.ai/docs/agent-api, both as of November 2026. A model may take less: its provider says so with a 400."""
 
 
-def wrong_params(provider: Provider, params: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Name each parameter that its adapter does not take, and why not; an unknown one has no reason."""
-    for name, value in params.items():
-        accepted = PARAMS[provider].get(name)
+def wrong_params(provider: Provider, params: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
+    """Name each parameter that its adapter does not take, and why not; an unknown one has no reason.
+
+    What the adapter of a provider that was added takes is known to whoever added it.
+    """
+    table = PARAMS.get(provider)
+    for name, value in params.items() if table is not None else ():
+        accepted = table.get(name)
         if accepted is None:
             yield name, ""
         else:

@@ -26,6 +26,10 @@ _TELLING = 20
 """A line of so many characters is nobody's by chance, in Japanese either."""
 
 
+ALWAYS = frozenset({"input", "language", "today", "platform", "item", "shorter", "shorten"})
+"""The variables of every prompt, beside the phases."""
+
+
 def data(value: object) -> str:
     """Make a value from outside harmless in a prompt: no control or zero-width characters, and no tags.
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
 
-from jinja2 import TemplateError, TemplateNotFound
+from jinja2 import Template, TemplateError, TemplateNotFound
 
 from ekiden.domain.ids import NOTHING, Position, SessionId, TaskName
 from ekiden.domain.plan import Plan
@@ -39,16 +39,53 @@ def rehearse(package: Package) -> Iterator[Mistake]:
                 yield wrong
 
 
-def sample(schema: Mapping[str, object], *, nulls: bool = False) -> object:
-    """The smallest answer that fits a schema and fills all of it; with `nulls` wherever null is allowed."""
+def plain_context(package: Package, position: Position, language: str) -> dict[str, object]:
+    """The variables of a step's prompt with every earlier answer there and nothing missing."""
+    prompts, session, item = _plainly(package, position, language)
+    return prompts.context(session, position, item)
+
+
+def sample_request(package: Package, position: Position, language: str) -> Mapping[str, object]:
+    """The first request of a step as it would be sent, made from sample answers. The package has no mistakes."""
+    prompts, session, item = _plainly(package, position, language)
+    return prompts.request(session, Order(TaskName(_ID, position, 1, 0), item, NOTHING))
+
+
+def _plainly(package: Package, position: Position, language: str) -> tuple[Prompts, Session, object]:
+    definition = package.definition
+    plan = definition.plan(_NO_POLICY)
+    places = definition.positions()
+    earlier = places[: places.index(position)]
+    steps = {place.key: _answered(definition, package, place, missing=False, nulls=False) for place in earlier}
+    chosen = next(iter(_inputs(definition)))
+    session = replace(_session(package, chosen, language), steps=steps)
+    item = plan.items(position, session.results, session.edited)[0]
+    return Prompts(definition, plan, package.templates, package.schemas), session, item
+
+
+def _session(package: Package, chosen: Mapping[str, InputValue], language: str) -> Session:
+    return Session(_ID, "", package.id, chosen, language, datetime(2026, 1, 1, tzinfo=UTC), Money(NOTHING))
+
+
+def sample(schema: Mapping[str, object], *, nulls: bool = False, number: int = 0, name: str = "text") -> object:
+    """The smallest answer that fits a schema and fills all of it; with `nulls` wherever null is allowed.
+
+    A list has as many items as make every choice within them come up once; `number` says which one an item has.
+    A text is its field's `name`.
+    """
     if "anyOf" in schema:
         choices = cast("list[Mapping[str, object]]", schema["anyOf"])
         null = [choice for choice in choices if choice.get("type") == "null"]
-        return None if nulls and null else sample(next((c for c in choices if c not in null), choices[0]), nulls=nulls)
+        return (
+            None
+            if nulls and null
+            else sample(next((c for c in choices if c not in null), choices[0]), nulls=nulls, number=number)
+        )
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:
-        return cast("list[object]", schema["enum"])[0]
+        allowed = cast("list[object]", schema["enum"])
+        return allowed[number % len(allowed)]
     kinds = schema.get("type")
     names = cast("list[str]", kinds) if isinstance(kinds, list) else [kinds]
     if "null" in names and (nulls or len(names) == 1):
@@ -56,15 +93,23 @@ def sample(schema: Mapping[str, object], *, nulls: bool = False) -> object:
     match next(name for name in names if name != "null"):
         case "object":
             fields = cast("Mapping[str, Mapping[str, object]]", schema.get("properties", {}))
-            return {name: sample(field, nulls=nulls) for name, field in fields.items()}
+            return {key: sample(field, nulls=nulls, number=number, name=key) for key, field in fields.items()}
         case "array":
-            return [sample(cast("Mapping[str, object]", schema["items"]), nulls=nulls) for _ in range(2)]
+            items = cast("Mapping[str, object]", schema["items"])
+            return [sample(items, nulls=nulls, number=index, name=name) for index in range(max(2, _choices(items)))]
         case "boolean":
-            return True
+            return number % 2 == 0
         case "integer" | "number":
             return 1
         case _:
-            return "text"
+            return f"[{name}]"
+
+
+def _choices(schema: Mapping[str, object]) -> int:
+    """The most choices that one value of a list's items has."""
+    own = len(cast("list[object]", schema.get("enum", [])))
+    fields = cast("Mapping[str, Mapping[str, object]]", schema.get("properties", {}))
+    return max([own, *map(_choices, fields.values())])
 
 
 def _situations(definition: Definition, package: Package, plan: Plan) -> Iterator[tuple[Session, Position]]:
@@ -77,9 +122,7 @@ def _situations(definition: Definition, package: Package, plan: Plan) -> Iterato
                         place.key: _answered(definition, package, place, missing=missing, nulls=nulls)
                         for place in earlier
                     }
-                    session = Session(
-                        _ID, "", package.id, chosen, language, datetime(2026, 1, 1, tzinfo=UTC), Money(NOTHING)
-                    )
+                    session = _session(package, chosen, language)
                     ready = replace(session, steps={**steps, position.key: StepState(shorter=shorter)})
                     yield ready, position
 
@@ -110,13 +153,28 @@ def _answered(definition: Definition, package: Package, place: Position, *, miss
 
 
 def _mistake(prompts: Prompts, session: Session, order: Order, definition: Definition) -> Mistake | None:
-    name = f"prompts/{session.language}/{definition.step(order.name.position).prompt}.md.j2"
+    name = f"{definition.step(order.name.position).prompt}.md.j2"
     try:
         prompts.request(session, order)
-    except TemplateNotFound as error:
-        return Mistake(name, None, f"cannot be rendered: there is no {error.name}")
-    except TemplateError as error:
-        return Mistake(name, getattr(error, "lineno", None), f"cannot be rendered: {error.message or error}")
-    except (TypeError, ValueError, AttributeError, LookupError) as error:
-        return Mistake(name, None, f"cannot be rendered: {error!r}")
+    except Exception as error:  # a template may do anything, and whatever it raises is its author's
+        template, line = _where(error) or (name, getattr(error, "lineno", None))
+        what = f"there is no {error.name}" if isinstance(error, TemplateNotFound) else _words(error)
+        return Mistake(f"prompts/{session.language}/{template}", line, f"cannot be rendered: {what}")
     return None
+
+
+def _words(error: Exception) -> str:
+    return str(error.message or error) if isinstance(error, TemplateError) else repr(error)
+
+
+def _where(error: Exception) -> tuple[str, int] | None:
+    """The innermost template on the way to an error, and its line there."""
+    found: tuple[str, int] | None = None
+    trace = error.__traceback__
+    while trace is not None:
+        # as jinja2.debug finds the template of a frame
+        template: object = trace.tb_frame.f_globals.get("__jinja_template__")
+        if isinstance(template, Template) and template.name is not None:
+            found = template.name, template.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return found
