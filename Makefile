@@ -151,6 +151,11 @@ docs: setup ## make the generated documents again
 	$(BIN)/python -m ekiden.metrics_page > $(VENV)/metrics.md
 	mv $(VENV)/metrics.md docs/metrics.md
 	$(BIN)/python -m tests.samples
+	$(BIN)/python -m ekiden.workflow.reference_page docs/workflows.md
+
+screenshots: setup ## make the pictures of the web page in docs/screenshots again
+	@$(BIN)/python -m ekiden_native setup --pictures
+	$(WITHOUT_KEYS) $(BIN)/python -m tests.browser.screenshots
 
 samples: setup ## make the sample reports and drafts in docs/samples again, in both languages
 	@$(BIN)/python -m tests.samples

@@ -21,14 +21,14 @@ from ekiden_cli.wrap import clean, pad, wrap
 LONGEST_LINE = 100
 
 
-def checked(folder: Path) -> tuple[Package | None, list[Mistake]]:
+def checked(folder: Path, *, unused: bool = False) -> tuple[Package | None, list[Mistake]]:
     """A folder's workflow, or all that is wrong with it. Its providers may be those that EKIDEN_PROVIDERS adds."""
     try:
         add_providers(os.environ.get("EKIDEN_PROVIDERS", ""))
     except ValueError as error:
         return None, [Mistake("EKIDEN_PROVIDERS", None, str(error))]
     try:
-        return load(folder), []
+        return load(folder, unused=unused), []
     except WorkflowInvalid as error:
         return None, error.mistakes
 

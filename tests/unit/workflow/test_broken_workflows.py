@@ -26,7 +26,7 @@ def folder(whole: Path, tmp_path: Path) -> Path:
 
 def mistakes_in(folder: Path) -> list[Mistake]:
     try:
-        load(folder)
+        load(folder, unused=True)
     except WorkflowInvalid as error:
         return error.mistakes
     return []
@@ -79,6 +79,12 @@ def test_mistakes_of_all_kinds_are_told_at_once(folder: Path) -> None:
         "prompts/en/topics.md.j2",
         "prompts/ja/posts.md.j2",
     ]
+
+
+def test_services_start_with_what_nobody_reaches(folder: Path) -> None:
+    (folder / "prompts/en/old.md.j2").write_text("old")
+    assert load(folder).definition.name == "small"
+    assert [mistake.file for mistake in mistakes_in(folder)] == ["prompts/en/old.md.j2"]
 
 
 def test_an_empty_folder_is_reported(tmp_path: Path) -> None:

@@ -94,12 +94,12 @@ def _known(workflow: str | None) -> tuple[str | None, str | None]:
     """What the gateway is told; of a folder also the version it has here. Raises CliError with its mistakes."""
     if workflow is None or not Path(workflow).is_dir():
         return workflow, None
-    from ekiden_cli.workflow_lines import mistakes_of, read  # the checker takes a while to load
+    from ekiden_cli.workflow_lines import checked  # the checker takes a while to load
 
     folder = Path(workflow)
-    if mistakes := mistakes_of(folder):
+    package, mistakes = checked(folder)
+    if package is None:
         raise CliError("\n".join(f"{folder}/{mistake}" for mistake in mistakes))
-    package = read(folder)
     return package.definition.name, package.id
 
 

@@ -34,7 +34,7 @@ def check_workflows(folders: Folders, as_json: Json = False) -> None:
     from ekiden_cli.workflow_lines import checked, mistake_lines, verdict, warnings_of  # slow to load
 
     terminal = Terminal(as_json)
-    found = {folder: checked(find_folder(folder)) for folder in folders}
+    found = {folder: checked(find_folder(folder), unused=True) for folder in folders}
     warnings = {folder: warnings_of(package) if package else [] for folder, (package, _) in found.items()}
     if as_json:
         rows = [verdict(folder, wrong) | {"warnings": warnings[folder]} for folder, (_, wrong) in found.items()]

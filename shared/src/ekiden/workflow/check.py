@@ -14,10 +14,13 @@ from ekiden.workflow.package import Package, read_folder
 from ekiden.workflow.rehearsal import rehearse
 
 
-def load(folder: Path) -> Package:
-    """Read a folder and check it. Raises WorkflowInvalid with all that is wrong with it, at once."""
+def load(folder: Path, *, unused: bool = False) -> Package:
+    """Read a folder and check it. Raises WorkflowInvalid with all that is wrong with it, at once.
+
+    `unused` finds also what nobody reaches: it costs money or attention, but it runs, so services start with it.
+    """
     package, unreadable = read_folder(folder)
-    mistakes = sorted([*unreadable, *_of_what_could_be_read(package, unreadable)], key=_place)
+    mistakes = sorted([*unreadable, *_of_what_could_be_read(package, unreadable, unused=unused)], key=_place)
     if mistakes:
         raise WorkflowInvalid(mistakes)
     return package
@@ -29,7 +32,7 @@ def check(package: Package) -> None:
         raise WorkflowInvalid(mistakes)
 
 
-def mistakes_of(package: Package) -> list[Mistake]:
+def mistakes_of(package: Package, *, unused: bool = False) -> list[Mistake]:
     """All mistakes. What rests on a part that is broken itself is not looked at: it would only echo that."""
     schemas, syntax = [*check_schemas(package)], [*check_syntax(package)]
     try:
@@ -45,7 +48,7 @@ def mistakes_of(package: Package) -> list[Mistake]:
     read, wrong = check_prompts(definition, package)
     told = {(mistake.file, mistake.line) for mistake in syntax}
     wrong = [mistake for mistake in wrong if (mistake.file, mistake.line) not in told]
-    if not syntax and not wrong:
+    if unused and not syntax and not wrong:
         found += check_unused(definition, package, read)
     if not document:
         known = told | {(mistake.file, mistake.line) for mistake in wrong}
@@ -53,12 +56,12 @@ def mistakes_of(package: Package) -> list[Mistake]:
     return found + wrong
 
 
-def _of_what_could_be_read(package: Package, unreadable: list[Mistake]) -> list[Mistake]:
+def _of_what_could_be_read(package: Package, unreadable: list[Mistake], *, unused: bool) -> list[Mistake]:
     """A file that could not be read is not missing."""
     gone = {mistake.file for mistake in unreadable}
     if not package.document:
         return [*check_schemas(package), *check_syntax(package)]
-    found = mistakes_of(package)
+    found = mistakes_of(package, unused=unused)
     return [mistake for mistake in found if not any(f"{file} is missing" in mistake.what for file in gone)]
 
 
