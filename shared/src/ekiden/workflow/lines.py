@@ -5,7 +5,6 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from json.decoder import scanstring
 from typing import NoReturn, cast
 
 import yaml
@@ -149,7 +148,8 @@ class _Json:
         at = self._space(at + 1)
         while self._text[at] != "}":
             line, name_at = self._line(at), at
-            name, at = scanstring(self._text, at + 1, True)
+            found, at = self._decoder.raw_decode(self._text, at)
+            name = str(found)
             self._is_text(name, name_at)
             if name in seen:
                 self._parsed.wrong.append((line, f"the key {name!r} is given twice"))

@@ -26,7 +26,7 @@ def check_drafts(definition: Definition, package: Package) -> Iterator[Mistake]:
             continue
         if step.schema_name is not None and step.schema_name not in package.schemas:
             continue  # said where that step is checked
-        lists = list_fields(package.schemas[step.schema_name]) if step.schema_name else {}
+        lists = list_fields(package.schemas.get(step.schema_name or "", {}))
         if list_name not in lists:
             near = did_you_mean(list_name, lists) or f"lists: {', '.join(lists) or 'none'}"
             yield wrong(package, place, f"drafts.fields.{name}: {step_path} has no list {list_name!r}", near)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 from jsonschema import Draft202012Validator, SchemaError
+from pydantic import JsonValue
 
 from ekiden.errors import Mistake
 from ekiden.workflow.form import did_you_mean
@@ -36,7 +37,9 @@ def check_schemas(package: Package) -> Iterator[Mistake]:
 def _schema(name: str, schema: Mapping[str, object]) -> Iterator[Found]:
     if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name):
         yield (), f"{name!r} is no name for a schema: up to 64 letters, digits, - and _", ""
-    wrong = list(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
+    wrong = list(
+        Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(cast("dict[str, JsonValue]", schema))
+    )
     if wrong:
         for error in wrong:
             place = tuple(error.absolute_path)
