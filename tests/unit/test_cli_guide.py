@@ -87,6 +87,9 @@ def test_every_error_has_its_exit_code_and_says_what_to_do(
     ("asked", "code"),
     [
         (["workflow", "check", "workflows/viral-content"], Exit.OK),
+        (["workflow", "show", "workflows/viral-content", "--mermaid"], Exit.OK),
+        (["workflow", "dry-run", "viral-content", "--language", "en", "--step", "4.integrate"], Exit.OK),
+        (["workflow", "dry-run", "viral-content", "--step", "9.THINK"], Exit.USAGE),
         (["sessions", "recover", "ses_1", "--action", "restart_phase"], Exit.USAGE),
         (["sessions", "recover", "ses_1", "--action", "retry", "--phase", "2"], Exit.USAGE),
         (["workflow", "show", "nowhere"], Exit.NOT_FOUND),
