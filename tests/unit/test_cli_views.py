@@ -267,6 +267,7 @@ def test_a_draft_of_another_workflow_shows_whatever_it_has_by_the_names_it_gives
                 "sources": ["https://example.com/a"],
                 "kpis": "ten replies",
                 "hashtags": None,
+                "thread": ["The first post.", "The second post."],
                 "timing": ["at nine", "at ten"],
             }
         ),
@@ -281,6 +282,7 @@ def test_a_draft_of_another_workflow_shows_whatever_it_has_by_the_names_it_gives
         "Outlook: Rain",
         "Price range:\n- Low usd: 3",
         "at nine\nat ten",
+        "Thread:\n- The first post.\n- The second post.",
     ):
         assert line in told
     assert "https://example.com/a" in told
