@@ -16,7 +16,7 @@ from benchmarks import report
 from benchmarks.alone import alone
 from benchmarks.backlog import MANY, backlog
 from benchmarks.compare import PEERS, compare
-from benchmarks.contestants import FULL, IN_FLIGHT, QUICK
+from benchmarks.contestants import ALONE, FULL, IN_FLIGHT, QUICK
 from benchmarks.scaling import scaling
 
 PARTS = ("ekiden", "backlog", "scaling")
@@ -27,8 +27,8 @@ async def run(asked: argparse.Namespace) -> None:
     if task := asyncio.current_task():  # told to end, it takes down what it has started
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     given = {name: value for name in ("repeats", "sessions") if (value := getattr(asked, name))}
-    short = asked.quick or asked.part == "ekiden"
-    length, began = dataclasses.replace(QUICK if short else FULL, **given), time.monotonic()
+    length = ALONE if asked.part == "ekiden" else QUICK if asked.quick else FULL
+    length, began = dataclasses.replace(length, **given), time.monotonic()
     if asked.part == "ekiden":
         await alone(length, asked.in_flight)
     elif asked.part == "backlog":

@@ -28,7 +28,7 @@ WORKFLOW = "thirteen"
 WORKERS = ("gpt-worker", "perplexity-worker")
 INSTANT = str(Path(__file__).with_name("instant.py"))
 ORDERING_AT_ONCE = 32
-BURSTS, BURST = 3, 200
+BURSTS, BURST = 3, 100
 QUIET_SECONDS = 2.0
 """Without the end of any session for so long the database is asked: an event is transient and may be lost."""
 UP_WITHIN_SECONDS = 180.0
