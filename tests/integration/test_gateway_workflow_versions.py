@@ -2,7 +2,7 @@
 
 import copy
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ def version_of(number: int, told: str) -> Package:
 
 
 @asynccontextmanager
-async def gateway(settings: GatewaySettings, database: Database) -> AsyncIterator[Site]:
+async def gateway(settings: GatewaySettings, database: Database) -> AsyncGenerator[Site]:
     limits = httpx.Limits(keepalive_expiry=1)
     async with running(settings) as (server, url), httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
         await until_ready(client)
@@ -58,7 +58,7 @@ async def seen(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         body = {"workflow": "small", "theme": "t"}
         for wrong in ({"depth": 6}, {"depth": "2"}, {"brief": "yes"}, {"names": ["d"]}, {"names": ["a"] * 3}):
             answer = await site.client.post(f"{BASE}/create", json=body | wrong)
-            seen[next(iter(wrong)), str(wrong)] = answer.status_code, answer.json()["errors"][0]["field"]
+            seen[f"refused {wrong}"] = answer.status_code, answer.json()["errors"][0]["field"]
     shutil.rmtree(folder / "small")
     write_package(folder / "small", version_of(2, "Consider"))
     async with gateway(settings, database) as site:
@@ -94,5 +94,5 @@ async def test_inputs_keep_their_types(seen: dict[str, Any]) -> None:
 
 
 async def test_an_input_of_another_type_or_out_of_bounds_is_refused_by_its_name(seen: dict[str, Any]) -> None:
-    refused = {key[0]: value for key, value in seen.items() if isinstance(key, tuple)}
-    assert refused == {name: (422, name) for name in ("depth", "brief", "names")}
+    refused = [value for key, value in seen.items() if key.startswith("refused")]
+    assert refused == [(422, name) for name in ("depth", "depth", "brief", "names", "names")]

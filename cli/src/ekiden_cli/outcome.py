@@ -42,7 +42,7 @@ def exit_code(status: SessionStatus) -> Exit:
 
 
 def tell_drafts(drafts: Drafts, head: SessionSummary, terminal: Terminal) -> None:
-    platform = head.input.get("platform", "")
+    platform = str(head.input.get("platform", ""))
     if not terminal.drawn:
         terminal.say("")
     for draft in drafts.drafts:

@@ -4,9 +4,9 @@ A field that this client does not know is kept and ignored; one that an older ga
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
@@ -19,20 +19,8 @@ class Document(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-def _as_texts(given: object) -> object:
-    if not isinstance(given, dict):
-        return given
-    return {name: _as_text(value) for name, value in cast("dict[str, object]", given).items()}
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, cast("list[object]", value)))
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-Inputs = Annotated[Mapping[str, str], BeforeValidator(_as_texts)]
-"""What a session is about, each input as a person reads it."""
+Inputs = Mapping[str, str | int | bool | tuple[str, ...]]
+"""What a session is about: the inputs of its workflow, in their types."""
 D = TypeVar("D", bound=Document)
 
 

@@ -67,7 +67,7 @@ class WholeGate(Gate):
 
     session_id: str | None = None
     language: str = ""
-    input: Inputs = Field(default_factory=dict[str, str])
+    input: Inputs = Field(default_factory=dict[str, str | int | bool | tuple[str, ...]])
     found: Found | None = None
     cost: Cost = Cost()
     phase: Calls = Calls()

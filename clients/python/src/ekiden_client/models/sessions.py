@@ -62,7 +62,7 @@ class SessionSummary(SessionState):
 
     id: str = Field(alias="sessionId")
     language: str = ""
-    input: Inputs = Field(default_factory=dict[str, str])
+    input: Inputs = Field(default_factory=dict[str, str | int | bool | tuple[str, ...]])
     metadata: Mapping[str, str] = Field(default_factory=dict[str, str])
     cost: Cost = Cost()
     parent: str | None = None
@@ -121,7 +121,7 @@ class CreatedSession(Document):
     status: StatusWord
     workflow: str = ""
     language: str = ""
-    input: Inputs = Field(default_factory=dict[str, str])
+    input: Inputs = Field(default_factory=dict[str, str | int | bool | tuple[str, ...]])
     budget_usd: float = 0.0
     created_at: datetime
     parent: str | None = None
