@@ -39,10 +39,10 @@ def filled_in(page: str) -> str:
 def _table(title: str, model: type[BaseModel]) -> Iterator[str]:
     yield from (f"### {title}", "", "| key | default | meaning |", "|---|---|---|")
     for name, field in model.model_fields.items():
-        default = field.default
+        default: object = field.default
         shown = "required" if field.is_required() else "–"
         if default is not PydanticUndefined and default not in (None, "", ()):
-            shown = f"`{list(default) if isinstance(default, tuple) else default}`"
+            shown = f"`{default}`"
         yield f"| `{field.alias or name}` | {shown} | {field.description} |"
     yield ""
 
