@@ -44,8 +44,8 @@ class Site:
 
     async def until_status(self, session_id: str, status: str) -> None:
         async def reached() -> bool:
-            shown = (await self.api.get(f"{SESSIONS}/{session_id}/async-status")).json()
-            return shown["session"]["status"] == status
+            answer = await self.api.get(f"{SESSIONS}/{session_id}/async-status")
+            return answer.is_success and answer.json()["session"]["status"] == status
 
         await until(reached, f"{session_id} is {status}")
 
@@ -75,6 +75,10 @@ class Site:
         async with await aio_pika.connect(self.stack.env["EKIDEN_AMQP_URL"]) as connection:
             channel = await connection.channel()
             await channel.default_exchange.publish(aio_pika.Message(b"no JSON"), GPT_QUEUE)
+
+    async def call(self, path: str, body: object = None) -> Row:
+        """Say something to a route of the API, and get its answer."""
+        return (await self._post(path, body)).json()
 
     async def _post(self, path: str, body: object = None) -> httpx.Response:
         return (await self.api.post(path, json=body)).raise_for_status()

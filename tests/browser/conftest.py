@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from ekiden_native import Stack
 from tests.browser.chromium import browser
-from tests.browser.gallery import Gallery, fill
+from tests.browser.gallery import Gallery, hung
 from tests.browser.stack import address_behind_keys, browsed_stack
 from tests.browser.window import PATIENCE_MILLISECONDS, window
 from tests.site import Site, client_of
@@ -38,8 +38,9 @@ async def site(stack: Stack) -> AsyncIterator[Site]:
 
 
 @pytest.fixture(scope="package")
-async def gallery(site: Site) -> Gallery:
-    return await fill(site)
+async def gallery(site: Site) -> AsyncIterator[Gallery]:
+    async with hung(site) as gallery:
+        yield gallery
 
 
 @pytest.fixture(scope="package")

@@ -1,4 +1,4 @@
-"""Every page there is, by name: `{…}` stands for a session of the gallery."""
+"""Every page there is, by name: `{…}` stands for something of the gallery."""
 
 from collections.abc import Mapping
 
@@ -19,10 +19,17 @@ PAGES: Mapping[str, str] = {
     "call": "/sessions/{completed}/tasks/{completed}.1E.g1.0",
     "schedules": "/schedules",
     "new-schedule": "/schedules/new",
+    "schedule": "/schedules/{schedule}",
+    "edit-schedule": "/schedules/{schedule}/edit",
     "webhooks": "/webhooks",
+    "webhook": "/webhooks/{webhook}",
+    "delivery": "/webhooks/{webhook}/deliveries/{delivery}",
+    "gate-link": "/gates/{link}",
+    "spent-link": "/gates/{spent}",
     "keys": "/keys",
     "providers": "/providers",
     "dead-letters": "/dead-letters",
+    "dead-letter": "/dead-letters/{letter}",
     "sign-in": "/sign-in",
     "problem": "/sessions/ses_00000000000000000000000000000000",
     "reference": "/docs",

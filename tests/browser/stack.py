@@ -11,7 +11,11 @@ from ekiden_native.program import DEFAULT_COUNTS, PROGRAMS
 WITH_KEYS = "gateway-with-keys"
 KEYS: Mapping[str, str] = {"reader": "reader-0123456789abcdef", "writer": "writer-0123456789abcdef"}
 """The secrets of a key that may only read, and of one that may do everything, by their ids."""
-SETTINGS = {"EKIDEN_SIMULATOR_TIME_SCALE": "0.01", "EKIDEN_SEARCH_CACHE_SECONDS": "0"}
+SETTINGS = {
+    "EKIDEN_SIMULATOR_TIME_SCALE": "0.01",
+    "EKIDEN_SEARCH_CACHE_SECONDS": "0",
+    "EKIDEN_WEBHOOK_ALLOW": LOOPBACK,
+}
 
 
 def browsed_stack(root: Path) -> Stack:

@@ -3,11 +3,12 @@
 from urllib.parse import urljoin
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import Arrive
 from tests.browser.stack import KEYS
+from tests.browser.window import sign_in
 from tests.site import SESSIONS, Site
 
 FORGED = """<!doctype html><title>Win a prize</title><body><form method="post" action="{}">
@@ -15,11 +16,6 @@ FORGED = """<!doctype html><title>Win a prize</title><body><form method="post" a
 <input name="csrf" value="guessed"><button>Here</button></form>"""
 
 POSTED = """url => fetch(url, {method: "POST", mode: "no-cors", body: '{"theme": "forged"}'}).catch(() => {})"""
-
-
-async def sign_in(page: Page, secret: str) -> None:
-    await page.get_by_label("API key").fill(secret)
-    await page.get_by_role("button", name="Sign in").click()
 
 
 async def test_who_has_a_key_signs_in_comes_to_the_page_they_wanted_and_signs_out(

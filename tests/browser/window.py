@@ -15,14 +15,17 @@ _MAY_BE_REFUSED = ("document", "fetch", "xhr")
 """An answer to what a person did: 404 and 409 are pages, too."""
 _REFUSALS = ("Failed to load resource: the server responded with a status of 4", "Response Status Error Code 4")
 """How Chromium and htmx speak of such answers."""
+_OUTAGES = ("Failed to load resource", "Response Status Error Code 50", "htmx:sendError")
+"""How they speak of a gateway that is away."""
 
 
 class Complaints(list[str]):
     """What must not happen on any page: errors, broken rules of its content policy, requests to other hosts."""
 
-    def __init__(self, home: str) -> None:
+    def __init__(self, home: str, *, outages: bool) -> None:
         super().__init__()
         self._home = urlsplit(home).netloc
+        self._outages = outages
 
     def listen(self, context: BrowserContext) -> None:
         context.on("request", self._request)
@@ -36,18 +39,26 @@ class Complaints(list[str]):
 
     def _response(self, response: Response) -> None:
         status, kind = response.status, response.request.resource_type
+        if self._outages and status in (502, 503):
+            return
         if status >= 500 or (status >= 400 and kind not in _MAY_BE_REFUSED):
             self.append(f"{response.request.method} {response.url} answered {status}")
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(_REFUSALS):
+        foreseen = (*_REFUSALS, *_OUTAGES) if self._outages else _REFUSALS
+        if message.type in ("error", "warning") and not message.text.startswith(foreseen):
             self.append(f"{message.page and message.page.url} said: {message.text}")
 
 
 @asynccontextmanager
-async def window(browser: Browser, home: str, path: str, **habits: Any) -> AsyncGenerator[Page]:
-    """Open a page; `habits` are Playwright's: locale, color_scheme, viewport, java_script_enabled."""
-    complaints = Complaints(home)
+async def window(
+    browser: Browser, home: str, path: str, *, outages: bool = False, **habits: Any
+) -> AsyncGenerator[Page]:
+    """Open a page; `habits` are Playwright's: locale, color_scheme, viewport, java_script_enabled.
+
+    With `outages` the gateway may be away for a while, and the browser may say so.
+    """
+    complaints = Complaints(home, outages=outages)
     settings: dict[str, Any] = {"base_url": home, "locale": "en-GB", "viewport": DESK, **habits}
     context = await browser.new_context(**settings)
     try:
@@ -62,3 +73,8 @@ async def window(browser: Browser, home: str, path: str, **habits: Any) -> Async
     finally:
         await context.close()
     assert not complaints, "\n".join(complaints)
+
+
+async def sign_in(page: Page, secret: str) -> None:
+    await page.get_by_label("API key").fill(secret)
+    await page.get_by_role("button", name="Sign in").click()
