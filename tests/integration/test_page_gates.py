@@ -67,7 +67,7 @@ async def test_to_look_answers_nothing_and_the_first_answer_spends_the_link(site
     assert await gate_events(site, session_id) == [("Continue", {"kind": "link", "name": "Aiko <b>"})]
     spent = await look(site, path, 410)
     assert "The link has done its work" in spent.text
-    assert "by Aiko &lt;b&gt;, over a link" in spent.text
+    assert "by <bdi>Aiko &lt;b&gt;</bdi>, over a link" in spent.text
 
 
 @pytest.mark.parametrize(("decision", "status", "says"), [

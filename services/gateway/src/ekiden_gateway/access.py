@@ -9,6 +9,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from ekiden.domain.ids import SESSION_ID_PATTERN, SessionId
 from ekiden.domain.session import Session
+from ekiden.domain.told import told
 from ekiden.store.sessions import Standing
 from ekiden_gateway import rates
 from ekiden_gateway.callers import Caller
@@ -79,7 +80,7 @@ Operator = Annotated[Caller, Depends(operator)]
 
 def _must_have(caller: Caller, scope: Scope) -> None:
     if scope not in caller.scopes:
-        raise Problem(FORBIDDEN, f"The key {caller.key} has no scope {scope}.")
+        raise Problem(FORBIDDEN, told("The key {key} has no scope {scope}.", key=caller.key, scope=scope))
 
 
 def begun(parts: UsedParts) -> None:

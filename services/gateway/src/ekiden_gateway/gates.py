@@ -11,6 +11,7 @@ from ekiden.domain.ids import Micros, TaskId
 from ekiden.domain.messages import Cancel, Continue, Message, RestartPhase
 from ekiden.domain.progress import Verdict
 from ekiden.domain.session import Session
+from ekiden.domain.told import told
 from ekiden.store.sessions import Actor, ActorKind, Idempotency
 from ekiden.workflow.package import Workflow
 from ekiden_gateway import commands, items
@@ -77,7 +78,9 @@ async def make_link(parts: Parts, session: Session, gate: str | None, holds: tim
         raise Problem(NO_GATE, f"The session is {session.status} and stands at no gate.")
     here = gate_id(session, workflow.plan)
     if gate is not None and not stands_at(session, gate, workflow.plan):
-        raise await commands.conflict(parts, session, f"it stands at {here}, and the link would be to {gate}")
+        raise await commands.conflict(
+            parts, session, told("it stands at {here}, and the link would be to {gate}", here=here, gate=gate)
+        )
     until = parts.database.clock.now() + holds
     until = min(until, session.gate.due or until)
     return Made(await parts.gate_links.sign(session, until), here, until)
@@ -91,11 +94,12 @@ async def behind_link(parts: Parts, token: str) -> Session:
     link = await parts.gate_links.read(token)
     session = await parts.sessions.load(link.session_id)
     if session is None:
-        raise Problem(LINK_SPENT, "The session of this link is no longer there.")
+        raise Problem(LINK_SPENT, told("The session of this link is no longer there."))
     if not link.is_about(session):
         raise await _spent(parts, link)
     if parts.database.clock.now() >= link.expires_at:
-        raise Problem(LINK_EXPIRED, f"This link held until {at(link.expires_at)}, and the gate is still closed.")
+        held = told("This link held until {at}, and the gate is still closed.", at=at(link.expires_at))
+        raise Problem(LINK_EXPIRED, held)
     return session
 
 
@@ -139,7 +143,7 @@ def _message(session: Session, asked: GateDecision, gate: str, workflow: Workflo
         case "rerun":
             phase = phase_to_run_again(session, workflow.plan)
             if here and phase is None:
-                raise Problem(CONFLICT, f"Nothing has run before {gate} that could be run again.")
+                raise Problem(CONFLICT, told("Nothing has run before {gate} that could be run again.", gate=gate))
             place = items.fan_out_of(phase, workflow) if here and phase else None
             again = items.edited(session, place, asked.input, workflow) if asked.input is not None else None
             return RestartPhase(now, phase or 1, again, gate=gate)

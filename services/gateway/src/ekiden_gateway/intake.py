@@ -10,6 +10,7 @@ from ekiden.domain.ids import Micros, Position
 from ekiden.domain.messages import Start
 from ekiden.domain.progress import Verdict
 from ekiden.domain.session import GateDefault, GateTimeout, InputValue, Money, Session, Status, Wishes
+from ekiden.domain.told import told
 from ekiden.store.sessions import Actor, ActorKind, Idempotency
 from ekiden.workflow.inputs import Input
 from ekiden.workflow.package import Workflow
@@ -148,12 +149,12 @@ def _given(asked: CreateSession, workflow: Workflow) -> dict[str, object]:
 def _one_input(name: str, value: object, field: Input) -> InputValue:
     if value is None:
         if field.required:
-            raise invalid(name, "is required")
+            raise invalid(name, told("is required"))
         return field.default
     try:
         return field.accept(value)
     except ValueError as error:
-        raise invalid(name, str(error)) from None
+        raise invalid(name, error.args[0]) from None
 
 
 def _wishes(asked: CreateSession, workflow: Workflow) -> Wishes:

@@ -99,4 +99,4 @@ def _host(parts: Parts, field: str, url: str) -> str:
     try:
         return check(url, parts.settings.webhooks_allowed)
     except Forbidden as error:
-        raise invalid(field, str(error)) from error
+        raise invalid(field, error.args[0]) from error

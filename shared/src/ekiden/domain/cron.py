@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from ekiden.domain.told import told
 from ekiden.errors import ScheduleInvalid
 
 LONGEST_EXPRESSION = 200
@@ -30,14 +31,13 @@ _MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_FIELDS = "minute, hour, day of the month, month, day of the week"
-_NONE = f"is no cron expression: it has five fields, {_FIELDS}"
+_NONE = told("is no cron expression: it has five fields, minute, hour, day of the month, month, day of the week")
 _RANGES = {
-    "minute": "0 to 59",
-    "hour": "0 to 23",
-    "day-of-month": "1 to 31 that its months have, or L for the last",
-    "month": "1 to 12 or JAN to DEC",
-    "day-of-week": "0 to 7 or SUN to SAT, where 0 and 7 are Sunday",
+    "minute": told("0 to 59"),
+    "hour": told("0 to 23"),
+    "day-of-month": told("1 to 31 that its months have, or L for the last"),
+    "month": told("1 to 12 or JAN to DEC"),
+    "day-of-week": told("0 to 7 or SUN to SAT, where 0 and 7 are Sunday"),
 }
 _SOMETIME = datetime(2026, 1, 1, tzinfo=UTC)
 """Where the search begins for whether an expression names any moment at all."""
@@ -65,7 +65,7 @@ class Cron:
         except CronSimError as error:
             raise ScheduleInvalid("cron", _wrong_field(made.expression.split(), str(error))) from error
         if never:
-            raise ScheduleInvalid("cron", "names no day of the next fifty years: see its days and its month")
+            raise ScheduleInvalid("cron", told("names no day of the next fifty years: see its days and its month"))
         return made
 
     def after(self, moment: datetime) -> datetime | None:
@@ -104,17 +104,21 @@ def _no_zone(zone: str) -> str:
     by_name = {name.casefold(): name for name in zones()}
     known = by_name | by_city
     meant = get_close_matches(zone.strip().replace(" ", "_").casefold(), list(known), 1)
-    hint = f"did you mean {known[meant[0]]}?" if meant else "write one as Asia/Tokyo, Europe/Berlin or UTC"
-    return f"is no time zone of the IANA database; {hint}"
+    example = told("write one as Asia/Tokyo, Europe/Berlin or UTC")
+    hint = told("did you mean {zone}?", zone=known[meant[0]]) if meant else example
+    return told("is no time zone of the IANA database; {hint}", hint=hint)
 
 
 def _wrong_count(expression: str) -> str:
     if (written := _MACROS.get(expression.casefold())) is not None:
-        return f"write {written!r} for {expression}"
+        return told("write '{written}' for {expression}", written=written, expression=expression)
     fields = expression.split()
     if len(fields) == 6:
-        return f"has six fields and there are five, no seconds: {' '.join(fields[1:])!r}?"
-    return f"has {len(fields)} of five fields: {_FIELDS}; e.g. '0 9 * * MON-FRI'"
+        return told("has six fields and there are five, no seconds: '{fewer}'?", fewer=" ".join(fields[1:]))
+    return told(
+        "has {number} of five fields: minute, hour, day of the month, month, day of the week; e.g. '0 9 * * MON-FRI'",
+        number=len(fields),
+    )
 
 
 def _wrong_field(fields: list[str], said: str) -> str:
@@ -122,4 +126,9 @@ def _wrong_field(fields: list[str], said: str) -> str:
     if field not in _RANGES:
         return _NONE
     written = fields[list(_RANGES).index(field)]
-    return f"{written!r} is no {field.replace('-', ' ')}: {_RANGES[field]}, with lists 1,5, ranges 1-5 and steps */5"
+    return told(
+        "'{written}' is no {field}: {range}, with lists 1,5, ranges 1-5 and steps */5",
+        written=written,
+        field=told(field.replace("-", " ")),
+        range=_RANGES[field],
+    )

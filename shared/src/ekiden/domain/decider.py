@@ -51,6 +51,7 @@ from ekiden.domain.progress import (
     wait,
 )
 from ekiden.domain.session import RUNNING, GateDefault, Session, Status, StepState, WaitingReason
+from ekiden.domain.told import Told, told
 
 
 class Situation(StrEnum):
@@ -102,7 +103,7 @@ def _pass_gate(session: Session, message: Continue, plan: Plan) -> Decision:
     opened = replace(_raise_budget(session, message), gates_passed=passed, gate=None)
     if message.input is not None:
         if plan.by_position[position].for_each is None:
-            return _illegal(session, message, f"{position} has no list of items that could be edited")
+            return _illegal(session, message, told("{where} has no list of items that could be edited", where=position))
         opened = _edit(opened, position, message.input)
     event = Event("GatePassed", position.phase, position.step, gate_id(session, plan))
     return enter(opened, position, message, plan, (event,))
@@ -126,17 +127,19 @@ def _pass_budget(session: Session, message: Continue, plan: Plan) -> Decision:
     raised = _raise_budget(session, message)
     if message.input is not None:
         if plan.by_position[position].for_each is None or session.waits_for:
-            return _illegal(session, message, f"{position} has no list of items that could still be edited")
+            return _illegal(
+                session, message, told("{where} has no list of items that could still be edited", where=position)
+            )
         raised = _edit(raised, position, message.input)
     decision = order_again(raised, position, session.current.failed, message, plan, ())
     if situation(decision.session) is Situation.BUDGET and raised.money.budget == session.money.budget:
-        return _illegal(session, message, "the budget is still too small: raise it with budgetUsd")
+        return _illegal(session, message, told("the budget is still too small: raise it with budgetUsd"))
     return decision
 
 
 def _continue_running(session: Session, message: Continue, plan: Plan) -> Decision:
     if message.input is not None:
-        return _illegal(session, message, "the step is running: its items can be edited with restart_phase")
+        return _illegal(session, message, told("the step is running: its items can be edited with restart_phase"))
     raised = _raise_budget(session, message)
     if raised == session:
         return Decision(Verdict.REPEAT, session)
@@ -175,7 +178,7 @@ def _settle_only(session: Session, message: Look, plan: Plan) -> Decision:
 def _retry(session: Session, message: Retry | RetryDue | Start | Continue, plan: Plan) -> Decision:
     if isinstance(message, Continue):
         if message.input is not None:
-            return _illegal(session, message, "a retry keeps its items: edit them with restart_phase")
+            return _illegal(session, message, told("a retry keeps its items: edit them with restart_phase"))
         session = _raise_budget(session, message)
     by_a_person = not isinstance(message, RetryDue)
     step = replace(session.current, fallback=0, fallback_reason="")  # whoever failed first may be back
@@ -187,13 +190,15 @@ def _retry(session: Session, message: Retry | RetryDue | Start | Continue, plan:
 def _restart(session: Session, message: RestartPhase, plan: Plan) -> Decision:
     reached = session.position.phase if session.position else 0
     if not 1 <= message.phase <= reached:
-        return _illegal(session, message, f"phase {message.phase} was not reached: choose 1 to {reached}")
+        return _illegal(session, message, _not_reached(message.phase, reached))
     first = plan.first(message.phase)
     new_items: dict[str, list[object]] = {}
     if message.input is not None:
         place = next((s.position for s in plan.steps if s.position.phase == message.phase and s.for_each), None)
         if place is None:
-            return _illegal(session, message, f"phase {message.phase} has no list of items that could be edited")
+            return _illegal(
+                session, message, told("phase {phase} has no list of items that could be edited", phase=message.phase)
+            )
         new_items = {place.key: list(message.input)}
         planned = plan.by_position[place].for_each
         first = place if planned and planned[0] in session.results else first
@@ -209,7 +214,7 @@ def _restart(session: Session, message: RestartPhase, plan: Plan) -> Decision:
 
 def _resend(session: Session, message: Resend, plan: Plan) -> Decision:
     if message.task_id not in session.waits_for:
-        return _illegal(session, message, f"the session does not wait for {message.task_id}")
+        return _illegal(session, message, told("the session does not wait for {task}", task=message.task_id))
     return _resend_these(session, (message.task_id,), message, plan)
 
 
@@ -220,7 +225,7 @@ def _pause(session: Session, message: Pause, plan: Plan) -> Decision:
 def _resume(session: Session, message: Resume | Continue, plan: Plan) -> Decision:
     if isinstance(message, Continue):
         if message.input is not None:
-            return _illegal(session, message, "the step is running: its items can be edited with restart_phase")
+            return _illegal(session, message, told("the step is running: its items can be edited with restart_phase"))
         session = _raise_budget(session, message)
     return Decision(Verdict.MOVED, running(session, message), events=(Event("SessionResumed"),))
 
@@ -322,13 +327,18 @@ def _elsewhere(session: Session, message: Message, plan: Plan) -> Decision | Non
         return None
     if message == Continue(message.at, gate=gate) and has_passed(session, gate):
         return Decision(Verdict.REPEAT, session)
-    here = gate_id(session, plan) or "no gate"
-    return _illegal(session, message, f"it stands at {here}, and the word is about {gate}")
+    here = gate_id(session, plan) or told("no gate")
+    return _illegal(session, message, told("it stands at {here}, and the word is about {gate}", here=here, gate=gate))
+
+
+def _not_reached(phase: int, reached: int) -> Told:
+    return told("phase {phase} was not reached: choose 1 to {reached}", phase=phase, reached=reached)
 
 
 def _illegal(session: Session, message: Message, why: str = "") -> Decision:
-    told = why or f"{type(message).__name__} makes no sense while the session is {situation(session)}"
-    return Decision(Verdict.ILLEGAL, session, why=told)
+    here = situation(session)
+    no_sense = told("{word} makes no sense while the session is {here}", word=type(message).__name__, here=told(here))
+    return Decision(Verdict.ILLEGAL, session, why=why or no_sense)
 
 
 # ── the table ────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from ekiden.domain.decider import Situation, situation
-from ekiden.domain.evidence import Evidence, at, count, evidence, hindrances
+from ekiden.domain.evidence import Evidence, at, evidence, hindrances
 from ekiden.domain.forecast import Medians, items, step_calls, usd
 from ekiden.domain.ids import NOTHING, Micros
 from ekiden.domain.messages import OPEN, TaskStatus
@@ -17,13 +17,14 @@ from ekiden.domain.plan import Plan, Provider
 from ekiden.domain.progress import AUTOMATIC_RETRIES
 from ekiden.domain.remedies import Action, Case, QueueFact, TaskFact, Verb, actions, needed_budget
 from ekiden.domain.session import GateDefault, Session
+from ekiden.domain.told import Told, count, told
 
 STALLED = timedelta(minutes=2)
 """A session under way that waits for nothing and has not moved for so long is a bug of ours."""
 OVERDUE = timedelta(seconds=15)
 """A crash of ours delays an automatic retry by no more (DESIGN 7)."""
 NAMED_ITEMS = 5
-_RESTORED = (
+_RESTORED = told(
     "It was restored from a backup, and asks for every search that it orders: resolve_all with resend sends all of "
     "these again, collects those whose run is known, and lets it buy by itself from then on."
 )
@@ -90,10 +91,8 @@ class _Finding:
 
 
 def _pending(case: Case) -> _Finding:
-    since = at(case.session.created_at)
-    return _Finding(
-        True, f"Created at {since} and not started yet.", advice=("Start it with process-async.",), helps=(Verb.START,)
-    )
+    text = told("Created at {at} and not started yet.", at=at(case.session.created_at))
+    return _Finding(True, text, advice=(told("Start it with process-async."),), helps=(Verb.START,))
 
 
 def _active(case: Case) -> _Finding:
@@ -101,12 +100,23 @@ def _active(case: Case) -> _Finding:
     known = {task.id: task for task in case.waited}
     issues = list(hindrances(case))
     absent = [task for task in waited if task not in known]
-    parts = [*_by_status(case.waited), *([f"{len(absent)} being created"] if absent else [])]
+    parts = (*_by_status(case.waited), *([told("{number} being created", number=len(absent))] if absent else []))
     if _stands_still(case):
-        why = "Every answer is there" if waited and not absent else "Nothing is under way that could answer"
-        issues.append(f"{why}, and nothing has moved since {_since(case)}: the reconciler resumes it.")
-    summary = f"{where} is under way and waits for {count(len(waited), 'task')}: {', '.join(parts) or 'none'}."
-    advice = ("Nothing needs to be done: it goes on by itself.",) if not issues else ()
+        answered, nothing = told("Every answer is there"), told("Nothing is under way that could answer")
+        issues.append(
+            told(
+                "{why}, and nothing has moved since {at}: the reconciler resumes it.",
+                why=answered if waited and not absent else nothing,
+                at=_since(case),
+            )
+        )
+    summary = told(
+        "{where} is under way and waits for {tasks}: {how}.",
+        where=where,
+        tasks=count(len(waited), "task"),
+        how=parts or told("none"),
+    )
+    advice = (told("Nothing needs to be done: it goes on by itself."),) if not issues else ()
     return _Finding(not issues, summary, tuple(issues), advice, (Verb.WAIT,))
 
 
@@ -122,29 +132,42 @@ def _approval(case: Case) -> _Finding:
     finding, gate, timeout = _at_gate(case), case.session.gate, case.session.wishes.gate_timeout
     if gate is None or gate.due is None or timeout is None:
         return finding
-    word = "passed" if timeout.then is GateDefault.APPROVE else "stopped, which cancels it,"
+    word = told("passed") if timeout.then is GateDefault.APPROVE else told("stopped, which cancels it,")
+    due = at(gate.due)
     if case.now - gate.due > OVERDUE:
-        late = f"It was to be {word} at {at(gate.due)} and nobody has done it: is an orchestrator running?"
-        return replace(finding, healthy=False, issues=(late,), advice=("Start an orchestrator.", *finding.advice))
-    return replace(finding, summary=f"{finding.summary} Unanswered, it is {word} at {at(gate.due)}.")
+        late = told(
+            "It was to be {done} at {at} and nobody has done it: is an orchestrator running?", done=word, at=due
+        )
+        return replace(finding, healthy=False, issues=(late,), advice=(told("Start an orchestrator."), *finding.advice))
+    unanswered = told("{waits} Unanswered, it is {done} at {at}.", waits=finding.summary, done=word, at=due)
+    return replace(finding, summary=unanswered)
 
 
 def _at_gate(case: Case) -> _Finding:
     position, gate = case.session.position, case.session.gate
     since = at(gate.since) if gate else _since(case)
     if position is None or case.plan.by_position[position].for_each is None:
-        text = f"Waits for approval before {position} since {since}, as asked."
-        return _Finding(True, text, advice=("Continue to go on.",), helps=(Verb.CONTINUE,))
+        text = told("Waits for approval before {where} since {at}, as asked.", where=position, at=since)
+        return _Finding(True, text, advice=(told("Continue to go on."),), helps=(Verb.CONTINUE,))
     planned = items(case.session, position, case.plan)
     calls = step_calls(case.session, position, case.plan, case.medians)
     step = case.plan.by_position[position]
     named = "; ".join(_said(item) for item in planned[:NAMED_ITEMS])
-    took = f" and about {calls.seconds:.0f} s" if calls.seconds is not None else ""
-    text = (
-        f"Waits for approval before {position} since {since}: {count(len(planned), 'call')} to {step.provider} for at "
-        f"most {len(planned)} × {usd(step.cap)} = {usd(calls.at_most)}{took}: {named}."
+    took = told(" and about {seconds} s", seconds=f"{calls.seconds:.0f}") if calls.seconds is not None else ""
+    text = told(
+        "Waits for approval before {where} since {at}: {calls} to {provider} for at most {number} × {cap} = "
+        "{price}{took}: {items}.",
+        where=position,
+        at=since,
+        calls=count(len(planned), "call"),
+        provider=step.provider,
+        number=len(planned),
+        cap=usd(step.cap),
+        price=usd(calls.at_most),
+        took=took,
+        items=named,
     )
-    advice = ("Continue to buy them as they are, or continue with an edited input.",)
+    advice = (told("Continue to buy them as they are, or continue with an edited input."),)
     return _Finding(True, text, advice=advice, helps=(Verb.CONTINUE,))
 
 
@@ -152,25 +175,38 @@ def _budget(case: Case) -> _Finding:
     money = case.session.money
     needed = needed_budget(case.session, case.plan)
     more = Micros(needed - money.budget)
-    text = (
-        f"Waits for a higher budget before {case.session.position} since {_since(case)}: the next step may cost up to "
-        f"{usd(Micros(money.free + more))} and {usd(money.free)} of {usd(money.budget)} are free."
+    text = told(
+        "Waits for a higher budget before {where} since {at}: the next step may cost up to {price} and {free} of "
+        "{budget} are free.",
+        where=case.session.position,
+        at=_since(case),
+        price=usd(Micros(money.free + more)),
+        free=usd(money.free),
+        budget=usd(money.budget),
     )
-    issue = f"The budget is {usd(more)} too small."
-    advice = f"Continue with budgetUsd {needed / 1_000_000:g} or more."
+    issue = told("The budget is {short} too small.", short=usd(more))
+    advice = told("Continue with budgetUsd {needed} or more.", needed=f"{needed / 1_000_000:g}")
     return _Finding(False, text, (issue,), (advice,), (Verb.CONTINUE,))
 
 
 def _unknown(case: Case) -> _Finding:
     tasks = case.first(TaskStatus.OUTCOME_UNKNOWN)
     risk = usd(_at_risk(case))
-    ids = ", ".join(task.id for task in tasks) or "a task"
+    ids = tuple(task.id for task in tasks) or told("a task")
     since = at(min(task.since for task in tasks)) if tasks else _since(case)
-    text = f"Nobody can say whether {ids} was bought, since {since}: resending it may pay up to {risk} a second time."
-    issues = tuple(f"{task.id}: {task.message or 'its answer was lost'}" for task in tasks)
+    text = told(
+        "Nobody can say whether {tasks} was bought, since {at}: resending it may pay up to {risk} a second time.",
+        tasks=ids,
+        at=since,
+        risk=risk,
+    )
+    lost = told("its answer was lost")
+    issues = tuple(told("{task}: {why}", task=task.id, why=task.message or lost) for task in tasks)
     advice = (
-        "Resolve it with one of: resend (order it again), give_up (go on without it), attach (give the run id found "
-        "at the provider, to collect what was paid).",
+        told(
+            "Resolve it with one of: resend (order it again), give_up (go on without it), attach (give the run id "
+            "found at the provider, to collect what was paid)."
+        ),
         *([_RESTORED] if case.session.restored_to is not None else ()),
     )
     return _Finding(False, text, issues, advice, (Verb.RESOLVE,))
@@ -181,35 +217,49 @@ def _at_risk(case: Case) -> Micros:
 
 
 def _paused(case: Case) -> _Finding:
-    text = f"Paused by a person at {case.session.position} since {_since(case)}; calls under way are kept."
-    return _Finding(True, text, advice=("Resume to go on.",), helps=(Verb.RESUME,))
+    text = told(
+        "Paused by a person at {where} since {at}; calls under way are kept.",
+        where=case.session.position,
+        at=_since(case),
+    )
+    return _Finding(True, text, advice=(told("Resume to go on."),), helps=(Verb.RESUME,))
 
 
 def _retry(case: Case) -> _Finding:
     session, due = case.session, case.session.next_retry_at
-    when = f"at {at(due)}" if due else "soon"
-    text = f"{session.position} is tried again {when}, retry {session.retry_count} of {AUTOMATIC_RETRIES}: {_why(case)}"
+    text = told(
+        "{where} is tried again {when}, retry {number} of {most}: {why}",
+        where=session.position,
+        when=told("at {at}", at=at(due)) if due else told("soon"),
+        number=session.retry_count,
+        most=AUTOMATIC_RETRIES,
+        why=_why(case),
+    )
     if due is not None and case.now - due > OVERDUE:
-        late = f"It was due at {at(due)} and nobody has made it: is an orchestrator running?"
-        return _Finding(False, text, (late, _why(case)), ("Start an orchestrator, or retry by hand.",), (Verb.RETRY,))
-    advice = ("Nothing needs to be done; retry does it at once.",)
+        late = told("It was due at {at} and nobody has made it: is an orchestrator running?", at=at(due))
+        advice = (told("Start an orchestrator, or retry by hand."),)
+        return _Finding(False, text, (late, _why(case)), advice, (Verb.RETRY,))
+    advice = (told("Nothing needs to be done; retry does it at once."),)
     return _Finding(True, text, (_why(case),), advice, (Verb.WAIT, Verb.RETRY))
 
 
 def _completed(case: Case) -> _Finding:
     ended = case.session.finished_at
-    text = f"Completed at {at(ended) if ended else 'its end'} for {usd(case.session.money.spent)}."
+    text = told(
+        "Completed at {at} for {cost}.",
+        at=at(ended) if ended else told("its end"),
+        cost=usd(case.session.money.spent),
+    )
     missing = sum(len(step.missing) for step in case.session.steps.values())
-    gaps = (f"{count(missing, 'call')} failed and the step went on without.",) if missing else ()
-    return _Finding(True, text, gaps, ("Read the drafts.",), (Verb.DRAFTS,))
+    gaps = (told("{calls} failed and the step went on without.", calls=count(missing, "call")),) if missing else ()
+    return _Finding(True, text, gaps, (told("Read the drafts."),), (Verb.DRAFTS,))
 
 
 def _failed(case: Case) -> _Finding:
-    ended = case.session.finished_at
-    text = f"{case.session.position} failed{f' at {at(ended)}' if ended else ''}: {_why(case)}"
+    text = told("{where} failed{at}: {why}", where=case.session.position, at=_ended_at(case), why=_why(case))
     if case.session.failure and case.session.failure.error == "ContextTooLong":
         return _too_long(case, text)
-    advice = ("Retry orders the failed tasks again and keeps every result.",)
+    advice = (told("Retry orders the failed tasks again and keeps every result."),)
     return _Finding(False, text, (_why(case),), advice, (Verb.RETRY, Verb.RESTART_PHASE))
 
 
@@ -217,21 +267,25 @@ def _too_long(case: Case, text: str) -> _Finding:
     """A retry would be as long: what helps is less of what went into it."""
     position = case.session.position
     lengths = [(task.id, *task.longest) for task in case.waited if task.longest is not None]
-    longest = tuple(f"The longest part of {task} is {name}, {length:,} characters." for task, name, length in lengths)
+    longest = tuple(
+        told("The longest part of {task} is {name}, {length} characters.", task=task, name=name, length=f"{length:,}")
+        for task, name, length in lengths
+    )
     before = [step.position for step in case.plan.steps]
     before = before[: before.index(position) + 1] if position else []
     fan_outs = [found.phase for found in before if case.plan.by_position[found].for_each is not None]
     if fan_outs:
-        advice = f"Restart phase {fan_outs[-1]} with fewer or shorter questions: give them as its input."
+        advice = told(
+            "Restart phase {phase} with fewer or shorter questions: give them as its input.", phase=fan_outs[-1]
+        )
         return _Finding(False, text, (_why(case), *longest), (advice,), (Verb.RESTART_PHASE,))
-    advice = "Create a new session with a shorter input."
+    advice = told("Create a new session with a shorter input.")
     return _Finding(False, text, (_why(case), *longest), (advice,), (Verb.RESTART_SESSION,))
 
 
 def _cancelled(case: Case) -> _Finding:
-    ended = case.session.finished_at
-    text = f"Cancelled{f' at {at(ended)}' if ended else ''} by a person; nothing more is bought."
-    return _Finding(True, text, advice=("Restart it as a new session.",), helps=(Verb.RESTART_SESSION,))
+    text = told("Cancelled{at} by a person; nothing more is bought.", at=_ended_at(case))
+    return _Finding(True, text, advice=(told("Restart it as a new session."),), helps=(Verb.RESTART_SESSION,))
 
 
 _FINDINGS = {
@@ -255,20 +309,33 @@ def _since(case: Case) -> str:
     return at(case.session.moved_at or case.session.created_at)
 
 
-def _why(case: Case) -> str:
+def _ended_at(case: Case) -> str:
+    ended = case.session.finished_at
+    return told(" at {at}", at=at(ended)) if ended else ""
+
+
+def _why(case: Case) -> Told:
     failure = case.session.failure
     if failure is None:
-        return "the reason was not kept."
-    task = f" ({failure.task_id})" if failure.task_id else ""
-    return f"{failure.error}: {failure.message.rstrip('.') or 'no details'}{task}."
+        return told("the reason was not kept.")
+    return told(
+        "{error}: {message}{task}.",
+        error=failure.error,
+        message=failure.message.rstrip(".") or told("no details"),
+        task=told(" ({task})", task=failure.task_id) if failure.task_id else "",
+    )
 
 
-def _by_status(tasks: Sequence[TaskFact]) -> Iterable[str]:
+def _by_status(tasks: Sequence[TaskFact]) -> Iterable[Told]:
     for status in TaskStatus:
         found = [task for task in tasks if task.status is status]
         if found:
-            word = status.lower().replace("_", " ")
-            yield f"{len(found)} {word} since {at(min(task.since for task in found))}"
+            yield told(
+                "{number} {status} since {at}",
+                number=len(found),
+                status=told(status.lower().replace("_", " ")),
+                at=at(min(task.since for task in found)),
+            )
 
 
 def _said(item: object) -> str:

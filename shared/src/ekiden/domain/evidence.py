@@ -9,6 +9,7 @@ from ekiden.domain.forecast import usd
 from ekiden.domain.messages import TaskStatus
 from ekiden.domain.plan import Provider
 from ekiden.domain.remedies import Case, TaskFact
+from ekiden.domain.told import Told, count, told
 
 LONG_QUEUE = timedelta(minutes=1)
 """A task queued longer than this is worth a word: there may be no worker."""
@@ -37,9 +38,13 @@ def evidence(case: Case) -> Iterable[Evidence]:
         yield Evidence(About.TASK, task.id, _task(task, case))
     for provider in dict.fromkeys(task.provider for task in open_ended):
         held = case.held.get(provider)
-        yield Evidence(About.PROVIDER, provider, f"Calls are held back: {held}." if held else "Takes calls.")
+        yield Evidence(About.PROVIDER, provider, _provider(held))
         if provider in case.queues:
             yield Evidence(About.QUEUE, provider, _queue(provider, case))
+
+
+def _provider(held: str | None) -> Told:
+    return told("Calls are held back: {why}.", why=held) if held else told("Takes calls.")
 
 
 def hindrances(case: Case) -> Iterable[str]:
@@ -47,18 +52,30 @@ def hindrances(case: Case) -> Iterable[str]:
     yield from _no_way_to_a_worker(case)
     events = case.orchestrators
     if events is not None and not events.consumers:
-        yield f"No orchestrator is running: {_waiting(events.ready, 'event')} and nobody consumes."
+        yield told(
+            "No orchestrator is running: {waiting} and nobody consumes.", waiting=_waiting(events.ready, "event")
+        )
     queued = case.first(TaskStatus.QUEUED)
     for provider in dict.fromkeys(task.provider for task in queued):
         if provider in case.held:
-            yield f"Calls to {provider} are held back: {case.held[provider]}."
+            yield told("Calls to {provider} are held back: {why}.", provider=provider, why=case.held[provider])
     for task in case.waited:
         if task.lease_until is not None and task.lease_until < case.now:
-            yield f"The lease of {task.id} ran out at {at(task.lease_until)}: the reconciler takes it from its worker."
+            yield told(
+                "The lease of {task} ran out at {at}: the reconciler takes it from its worker.",
+                task=task.id,
+                at=at(task.lease_until),
+            )
     for task in queued:
         if task.not_before and task.not_before > case.now:
             if task.error:
-                yield f"{task.id} is tried again at {at(task.not_before)} after {task.error}: {task.message}."
+                yield told(
+                    "{task} is tried again at {at} after {error}: {message}.",
+                    task=task.id,
+                    at=at(task.not_before),
+                    error=task.error,
+                    message=task.message,
+                )
         elif case.now - task.since > LONG_QUEUE and task.provider not in case.held:
             yield from _queued_long(task, case)
 
@@ -68,10 +85,6 @@ def at(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-
 def _no_way_to_a_worker(case: Case) -> Iterable[str]:
     free = [task for task in case.waited if task.status is TaskStatus.QUEUED or task.waits_to_be_collected]
     for provider in dict.fromkeys(task.provider for task in free):
@@ -79,72 +92,122 @@ def _no_way_to_a_worker(case: Case) -> Iterable[str]:
             continue
         queue = case.queues[provider]
         if queue is None:
-            yield "The broker does not answer: what is queued is stored, and is announced when it is back."
+            yield told("The broker does not answer: what is queued is stored, and is announced when it is back.")
             return
         if not queue.consumers:
-            yield f"No {provider}-worker is running: {_waiting(queue.ready)} and nobody consumes."
+            yield told(
+                "No {provider}-worker is running: {waiting} and nobody consumes.",
+                provider=provider,
+                waiting=_waiting(queue.ready),
+            )
 
 
 def _queued_long(task: TaskFact, case: Case) -> Iterable[str]:
     queue = case.queues.get(task.provider)
     if queue is not None and queue.consumers:
-        behind = f"{_waiting(queue.ready)} for {count(queue.consumers, f'{task.provider}-worker')}"
-        yield f"{task.id} is queued since {at(task.since)}: {behind}."
+        yield told(
+            "{task} is queued since {at}: {waiting} for {workers}.",
+            task=task.id,
+            at=at(task.since),
+            waiting=_waiting(queue.ready),
+            workers=count(queue.consumers, f"{task.provider}-worker"),
+        )
     elif task.provider not in case.queues:
-        yield f"{task.id} is queued since {at(task.since)}: are {task.provider}-workers running?"
+        yield told(
+            "{task} is queued since {at}: are {provider}-workers running?",
+            task=task.id,
+            at=at(task.since),
+            provider=task.provider,
+        )
 
 
-def _queue(provider: Provider, case: Case) -> str:
+def _queue(provider: Provider, case: Case) -> Told:
     queue = case.queues[provider]
     if queue is None:
-        return "The broker does not answer."
-    return f"{_waiting(queue.ready)}, {count(queue.consumers, 'worker')} to take them.".capitalize()
+        return told("The broker does not answer.")
+    return told(
+        "{waiting}, {workers} to take them.", waiting=_waiting(queue.ready), workers=count(queue.consumers, "worker")
+    )
 
 
-def _waiting(ready: int, word: str = "message") -> str:
-    return f"{count(ready, word)} wait{'s' if ready == 1 else ''}"
+def _waiting(ready: int, word: str = "message") -> Told:
+    one, more = "{messages} waits", "{messages} wait"
+    return told(one if ready == 1 else more, messages=count(ready, word))
 
 
-def _task(task: TaskFact, case: Case) -> str:
-    word = _WORDS.get(task.status, _ended)
-    return f"{word(task, case)[:1].upper()}{word(task, case)[1:]}."
+def _task(task: TaskFact, case: Case) -> Told:
+    return _WORDS.get(task.status, _ended)(task, case)
 
 
-def _queued(task: TaskFact, case: Case) -> str:
-    attempt = f"queued since {at(task.since)} for attempt {task.attempt + 1}"
-    after = f" after {task.error}: {task.message.rstrip('.')}" if task.error else ""
+def _queued(task: TaskFact, case: Case) -> Told:
+    waits = told("Queued since {at} for attempt {number}", at=at(task.since), number=task.attempt + 1)
+    after = told(" after {error}: {message}", error=task.error, message=task.message.rstrip(".")) if task.error else ""
     if task.twin is not None:
-        return f"{attempt}; {task.twin} is buying the same search, and its answer will do for both"
+        return told(
+            "{queued}; {twin} is buying the same search, and its answer will do for both.", queued=waits, twin=task.twin
+        )
     if task.not_before is None or task.not_before <= case.now:
-        return attempt + after
-    return f"{attempt}, not before {at(task.not_before)}{after}"
+        return told("{queued}{after}.", queued=waits, after=after)
+    return told("{queued}, not before {at}{after}.", queued=waits, at=at(task.not_before), after=after)
 
 
-def _held(task: TaskFact, case: Case) -> str:
-    run = f"run {task.run_id}, " if task.run_id else ""
+def _held(task: TaskFact, case: Case) -> Told:
+    """With its run, when the provider has accepted it."""
+    since, lease, number = at(task.since), _lease(task, case), task.attempt
+    if task.run_id is None:
+        if task.worker is None:
+            return told("Accepted by the provider since {at}, waits for a worker to collect it.", at=since)
+        return told(
+            "Attempt {number}, sent by {worker} since {at}; {lease}.",
+            number=number,
+            worker=task.worker,
+            at=since,
+            lease=lease,
+        )
     if task.worker is None:
-        return f"{run}accepted by the provider since {at(task.since)}, waits for a worker to collect it"
-    doing = "collected" if task.run_id else "sent"
-    return f"{run}attempt {task.attempt}, {doing} by {task.worker} since {at(task.since)}; {_lease(task, case)}"
+        return told(
+            "Run {run}, accepted by the provider since {at}, waits for a worker to collect it.",
+            run=task.run_id,
+            at=since,
+        )
+    return told(
+        "Run {run}, attempt {number}, collected by {worker} since {at}; {lease}.",
+        run=task.run_id,
+        number=number,
+        worker=task.worker,
+        at=since,
+        lease=lease,
+    )
 
 
-def _lease(task: TaskFact, case: Case) -> str:
+def _lease(task: TaskFact, case: Case) -> Told:
     if task.lease_until is None:
-        return "its lease is not known"
+        return told("its lease is not known")
     left = (task.lease_until - case.now).total_seconds()
     if left < 0:
-        return f"its lease ran out {-left:.0f} s ago"
-    return f"its lease holds until {at(task.lease_until)}, for {left:.0f} s more"
+        return told("its lease ran out {seconds} s ago", seconds=f"{-left:.0f}")
+    return told("its lease holds until {at}, for {seconds} s more", at=at(task.lease_until), seconds=f"{left:.0f}")
 
 
-def _unknown(task: TaskFact, case: Case) -> str:
-    why = task.message.rstrip(".") or "its answer was lost"
-    return f"attempt {task.attempt} may have been bought at {at(task.since)}, {usd(task.cap)} at risk: {why}"
+def _unknown(task: TaskFact, case: Case) -> Told:
+    return told(
+        "Attempt {number} may have been bought at {at}, {risk} at risk: {why}.",
+        number=task.attempt,
+        at=at(task.since),
+        risk=usd(task.cap),
+        why=task.message.rstrip(".") or told("its answer was lost"),
+    )
 
 
-def _ended(task: TaskFact, case: Case) -> str:
-    why = f": {task.error}: {task.message.rstrip('.')}" if task.error else ""
-    return f"{task.status.lower()} at {at(task.since)} after {count(task.attempt, 'attempt')}{why}"
+def _ended(task: TaskFact, case: Case) -> Told:
+    why = told(": {error}: {message}", error=task.error, message=task.message.rstrip(".")) if task.error else ""
+    return told(
+        "{status} at {at} after {attempts}{why}.",
+        status=told(task.status.capitalize()),
+        at=at(task.since),
+        attempts=count(task.attempt, "attempt"),
+        why=why,
+    )
 
 
 _WORDS = {

@@ -14,6 +14,7 @@ from pymongo import ReturnDocument
 
 from ekiden.domain.evidence import at
 from ekiden.domain.plan import Provider
+from ekiden.domain.told import told
 from ekiden.store import provider_writes as write
 from ekiden.store.database import Database, Document, away
 from ekiden.store.task_writes import Pipeline
@@ -102,10 +103,10 @@ class ProviderStates:
         reasons: dict[Provider, str] = {}
         for provider, state in (await self.all()).items():
             if state.breaker is not None:
-                since = f" since {at(state.breaker_since)}" if state.breaker_since else ""
-                reasons[provider] = f"its breaker is open{since}: {state.breaker}"
+                since = told(" since {at}", at=at(state.breaker_since)) if state.breaker_since else ""
+                reasons[provider] = told("its breaker is open{since}: {why}", since=since, why=state.breaker)
             elif state.cool_down_until is not None and state.cool_down_until > now:
-                reasons[provider] = f"it cools down until {at(state.cool_down_until)}"
+                reasons[provider] = told("it cools down until {at}", at=at(state.cool_down_until))
         return reasons
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
 
+from ekiden.domain.told import told
+
 LONGEST_URL = 2000
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _LAST = r"[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -85,16 +87,16 @@ def check(url: str, allowed: Allowed) -> str:
     """Return the host of an address that a webhook may have, in lower case. Raises Forbidden with the reason."""
     found = _READ.fullmatch(url)
     if found is None or len(url) > LONGEST_URL:
-        raise Forbidden("is no address of the form https://name/path")
+        raise Forbidden(told("is no address of the form https://name/path"))
     host = found["host"].lower()
     if allowed.has_host(host):
         return host
     if found["scheme"] != "https":
-        raise Forbidden("must begin with https://")
+        raise Forbidden(told("must begin with https://"))
     if _is_number(host):
-        raise Forbidden("must name its host: numbers are not taken")
+        raise Forbidden(told("must name its host: numbers are not taken"))
     if "." not in host or host.endswith(tuple(f".{name}" for name in _INSIDE)):
-        raise Forbidden(f"{host} is no name of the public Internet")
+        raise Forbidden(told("{host} is no name of the public Internet", host=host))
     return host
 
 

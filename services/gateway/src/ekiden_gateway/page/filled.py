@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from ekiden.domain.told import told
 from ekiden_gateway.kinds import INVALID
 from ekiden_gateway.problems import Problem
 
@@ -27,8 +29,40 @@ class Filled:
 def mistaken(error: ValidationError | Problem) -> Mapping[str, str]:
     """What is wrong, by the field's name in the body of the route. Raises a Problem of another kind again."""
     if isinstance(error, ValidationError):
-        return {".".join(map(str, found["loc"])): str(found["msg"]) for found in error.errors()}
+        return {".".join(map(str, found["loc"])): _said(found) for found in error.errors()}
     if error.kind is not INVALID:
         raise error
     rows = cast("list[dict[str, str]]", error.extra.get("errors", []))
     return {row["field"]: row["message"] for row in rows}
+
+
+def _said(found: ErrorDetails) -> str:
+    """What pydantic says of a field, in sentences that another language has."""
+    given = found.get("ctx", {})
+    match found["type"]:
+        case "missing":
+            return told("is required")
+        case "string_too_short":
+            return told("must have at least {min_length} characters", **given)
+        case "string_too_long":
+            return told("must have at most {max_length} characters", **given)
+        case "too_short":
+            return told("must have at least {min_length} entries", **given)
+        case "too_long":
+            return told("must have at most {max_length} entries", **given)
+        case "greater_than":
+            return told("must be more than {gt}", **given)
+        case "greater_than_equal":
+            return told("must be {ge} or more", **given)
+        case "less_than":
+            return told("must be less than {lt}", **given)
+        case "less_than_equal":
+            return told("must be {le} or less", **given)
+        case "enum" | "literal_error":
+            return told("must be one of {expected}", **given)
+        case "int_type" | "int_parsing" | "int_from_float":
+            return told("is no whole number")
+        case "float_type" | "float_parsing" | "finite_number":
+            return told("is no number")
+        case _:
+            return str(found["msg"])

@@ -9,6 +9,7 @@ from uuid import uuid4
 from fastapi import Depends, Request
 from pydantic import ValidationError
 
+from ekiden.domain.told import told
 from ekiden_gateway import rates
 from ekiden_gateway.access import LONGEST_KEY, UsedParts
 from ekiden_gateway.keys import Scope
@@ -84,7 +85,7 @@ async def anybodys(request: Request, parts: UsedParts, visitor: PasserBy) -> For
 async def written(request: Request, parts: UsedParts, visitor: Known) -> AsyncGenerator[Form]:
     """A form that changes something. Those of one key come in one after the other, as requests of the API do."""
     if not visitor.may_write:
-        raise Problem(FORBIDDEN, f"The key {visitor.owner} has no scope {Scope.WRITE}.")
+        raise Problem(FORBIDDEN, told("The key {key} has no scope {scope}.", key=visitor.owner, scope=Scope.WRITE))
     form = await read(request, parts, visitor)
     await rates.count(request, parts, visitor.owner)
     async with parts.turns.of((visitor.owner, request.url.path, form.key)):
@@ -94,7 +95,7 @@ async def written(request: Request, parts: UsedParts, visitor: Known) -> AsyncGe
 async def operated(request: Request, parts: UsedParts, visitor: Operator) -> Form:
     """A form that changes something for all owners."""
     if not visitor.may_write:
-        raise Problem(FORBIDDEN, f"The key {visitor.owner} has no scope {Scope.WRITE}.")
+        raise Problem(FORBIDDEN, told("The key {key} has no scope {scope}.", key=visitor.owner, scope=Scope.WRITE))
     form = await read(request, parts, visitor)
     await rates.count(request, parts, visitor.owner)
     return form

@@ -7,9 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+from markupsafe import Markup, escape
+
+from ekiden.domain.ids import Position
+from ekiden.domain.told import Told
+
 LANGUAGES = ("ja", "en")
 DEFAULT = "en"
 FOLDER = Path(__file__).parent / "words"
+SENTENCES = Path(__file__).parent / "sentences"
+"""What the API says, by its English: a language without a file of its own says it so."""
 
 
 class Words:
@@ -18,6 +25,7 @@ class Words:
     def __init__(self, language: str) -> None:
         self.language = language
         self._texts = texts(language)
+        self._sentences = sentences(language)
 
     def __call__(self, key: str, /, **values: object) -> str:
         return self._texts[key].format(**values)
@@ -29,6 +37,36 @@ class Words:
         """A text with a number: `<key>.one` or `<key>.other`, where the language tells them apart."""
         form = "one" if number == 1 else "other"
         return self(f"{key}.{form}", count=f"{number:,}", **values)
+
+    def said(self, text: str, otherwise: str = "") -> Markup:
+        """What the API says in English. A text that it only hands on stays as it is, unless `otherwise` is known."""
+        if isinstance(text, Told):
+            pattern, values = text.pattern, text.values
+        elif text in self._sentences:
+            pattern, values = text, dict[str, object]()
+        elif otherwise and self._sentences:
+            return self.said(otherwise)
+        else:
+            return Markup('<bdi lang="en">{}</bdi>').format(text)
+        sentence = escape(self._sentences[pattern] if self._sentences else pattern)
+        return sentence.format(**{name: self._value(name, value) for name, value in values.items()})
+
+    def _value(self, name: str, value: object) -> Markup:
+        """What stands in a sentence: another one, a list, a place on the course, or a text of somebody's, marked."""
+        match value:
+            case Told():
+                return self.said(value)
+            case tuple():
+                listed = [self._value(name, each) for each in cast("tuple[object, ...]", value)]
+                return escape(self("value.comma")).join(listed)
+            case Position():
+                return escape(self("value.position", phase=value.phase, step=self(f"step.{value.step}")))
+            case "":
+                return Markup()
+            case _ if name == "error" and self.has(f"error.{value}"):
+                return escape(self(f"error.{value}"))
+            case _:
+                return Markup("<bdi>{}</bdi>").format(value)
 
     def money(self, usd: float) -> str:
         """Cents for large sums, more digits for the small ones that calls cost."""
@@ -50,6 +88,14 @@ class Words:
         here = moment.astimezone(UTC)
         clock = f"{here:%H:%M}"
         return self("unit.moment", year=here.year, month=here.month, day=here.day, iso=f"{here:%Y-%m-%d}", clock=clock)
+
+    def local(self, moment: datetime) -> str:
+        """A moment as the clocks of its own time zone show it, with the day of the week."""
+        weekday = self(f"weekday.{(moment.weekday() + 1) % 7}")
+        clock = f"{moment.hour}:{moment:%M}"
+        return self(
+            "unit.local", month=moment.month, day=moment.day, iso=f"{moment:%m-%d}", weekday=weekday, clock=clock
+        )
 
     def ago(self, moment: datetime, now: datetime) -> str:
         span = max(0, int((now - moment).total_seconds()))
@@ -73,6 +119,12 @@ def words(language: str) -> Words:
 def texts(language: str) -> Mapping[str, str]:
     """All texts of a language, by dotted key."""
     return dict(_flat(tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))))
+
+
+@cache
+def sentences(language: str) -> Mapping[str, str]:
+    file = SENTENCES / f"{language}.toml"
+    return cast("dict[str, str]", tomllib.loads(file.read_text("utf-8"))) if file.exists() else {}
 
 
 def preferred(accept_language: str) -> str:

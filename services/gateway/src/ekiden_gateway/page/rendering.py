@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from ekiden_gateway.page import assets
 from ekiden_gateway.page.languages import LANGUAGES
+from ekiden_gateway.page.timetable import timetable
 from ekiden_gateway.page.visitor import THEMES, Visitor
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -36,7 +37,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     shared: dict[str, Any] = made.globals
-    shared.update(asset=assets.address, languages=LANGUAGES, themes=THEMES, here="")
+    shared.update(asset=assets.address, languages=LANGUAGES, themes=THEMES, timetable=timetable, here="")
     made.filters.update(web=web_address, clipped=clipped, iso=_iso, label=label)
     return made
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from ekiden.domain.told import told
 from ekiden_gateway.access import UsedParts
 from ekiden_gateway.callers import Caller
 from ekiden_gateway.event_stream import MayGoOn
@@ -71,7 +72,7 @@ def visitor(passer_by: PasserBy) -> Visitor:
     if not passer_by.owner:
         raise SignInNeeded
     if Scope.READ not in passer_by.scopes:
-        raise Problem(FORBIDDEN, f"The key {passer_by.owner} has no scope {Scope.READ}.")
+        raise Problem(FORBIDDEN, told("The key {key} has no scope {scope}.", key=passer_by.owner, scope=Scope.READ))
     return passer_by
 
 
@@ -93,7 +94,7 @@ Listening = Annotated[MayGoOn, Depends(listening)]
 def operator(visitor: Known) -> Visitor:
     """One who may see what concerns all owners. Raises Problem."""
     if not visitor.may_operate:
-        raise Problem(FORBIDDEN, f"The key {visitor.owner} has no scope {Scope.ADMIN}.")
+        raise Problem(FORBIDDEN, told("The key {key} has no scope {scope}.", key=visitor.owner, scope=Scope.ADMIN))
     return visitor
 
 

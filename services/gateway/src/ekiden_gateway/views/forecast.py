@@ -6,6 +6,7 @@ from ekiden.domain.forecast import Calls, Forecast
 from ekiden.domain.progress import Decision, Verdict
 from ekiden.domain.remedies import Action, Verb
 from ekiden.domain.session import Session
+from ekiden.domain.told import Told, told
 from ekiden_gateway.models import forecast as model
 from ekiden_gateway.models.health import AvailableAction, EvidenceAnswer, Health, HealthAnswer
 from ekiden_gateway.models.sessions import DryRunAnswer, NextAction
@@ -97,10 +98,11 @@ def route(session: Session, verb: Verb) -> tuple[str | None, str | None]:
     return method, f"{session_url(session.id)}/{last}" if last else None
 
 
-def conflict(session: Session, why: str, diagnosis: Diagnosis) -> tuple[str, dict[str, object]]:
+def conflict(session: Session, why: str, diagnosis: Diagnosis) -> tuple[Told, dict[str, object]]:
     """The sentence and the members of a 409: the state, and what would work."""
     ways = [available(session, action) for action in diagnosis.actions if action.verb in ROUTES]
-    helps = f" What helps: {ways[0].method} {ways[0].url} ({ways[0].action})." if ways else ""
+    way = {"method": ways[0].method, "url": ways[0].url, "action": ways[0].action} if ways else {}
+    helps = told(" What helps: {method} {url} ({action}).", **way) if ways else ""
     members: dict[str, object] = {
         "sessionStatus": session.status,
         "waitingReason": session.waiting_reason,
@@ -108,4 +110,11 @@ def conflict(session: Session, why: str, diagnosis: Diagnosis) -> tuple[str, dic
             way.model_dump(by_alias=True, include={"action", "method", "url", "description"}) for way in ways
         ],
     }
-    return f"The session is {situation(session)}: {why}. {diagnosis.summary}{helps}", members
+    detail = told(
+        "The session is {here}: {why}. {summary}{helps}",
+        here=told(situation(session)),
+        why=why,
+        summary=diagnosis.summary,
+        helps=helps,
+    )
+    return detail, members

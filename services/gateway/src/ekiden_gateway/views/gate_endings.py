@@ -5,31 +5,33 @@ from typing import Any
 
 from ekiden.domain.evidence import at
 from ekiden.domain.session import WaitingReason
+from ekiden.domain.told import Told, told
 from ekiden.store.sessions import ActorKind
 
 Entry = Mapping[str, Any]
 _ENDS = {
-    "Continue": "This gate was passed",
-    "RestartPhase": "The phase was run again",
-    "Cancel": "The session was cancelled",
+    "Continue": told("This gate was passed"),
+    "RestartPhase": told("The phase was run again"),
+    "Cancel": told("The session was cancelled"),
 }
 _BY_ITSELF = {
-    "GatePassed": "Nobody had answered this gate in time: it was passed by itself",
-    "SessionCancelled": "Nobody had answered this gate in time: the session was cancelled by itself",
+    "GatePassed": told("Nobody had answered this gate in time: it was passed by itself"),
+    "SessionCancelled": told("Nobody had answered this gate in time: the session was cancelled by itself"),
 }
 
 
-def ending(history: Sequence[Entry], number: int) -> str:
+def ending(history: Sequence[Entry], number: int) -> Told:
     """How the wait at the `number`-th gate that a session came to has ended."""
     reached = next((place for place, entry in enumerate(history) if _reaches(entry, number)), None)
     after = history[reached + 1 :] if reached is not None else ()
     ended = next((entry for entry in after if not _still_waits(entry)), None)
     if ended is None:
-        return "The session has gone on from this gate."
+        return told("The session has gone on from this gate.")
     happened = {event["type"] for event in ended["events"]}
-    by_itself = next((says for event, says in _BY_ITSELF.items() if event in happened), "")
-    what = by_itself if ended["cause"] == "GateDue" else _ENDS.get(ended["cause"], "The session went on from this gate")
-    return f"{what}{_by(ended.get('by'))} at {at(ended['at'])}."
+    went_on = told("The session went on from this gate")
+    by_itself = next((says for event, says in _BY_ITSELF.items() if event in happened), went_on)
+    what = by_itself if ended["cause"] == "GateDue" else _ENDS.get(ended["cause"], went_on)
+    return told("{what}{by} at {at}.", what=what, by=_by(ended.get("by")), at=at(ended["at"]))
 
 
 def _reaches(entry: Entry, number: int) -> bool:
@@ -45,9 +47,9 @@ def _still_waits(entry: Entry) -> bool:
 def _by(said: Mapping[str, str] | None) -> str:
     match (said or {}).get("kind"):
         case ActorKind.KEY:
-            return " with a key"
+            return told(" with a key")
         case ActorKind.LINK:
             name = (said or {}).get("name", "")
-            return f" by {name}, over a link," if name else " over a link"
+            return told(" by {name}, over a link,", name=name) if name else told(" over a link")
         case _:
             return ""

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Query, Response
 from pydantic import ValidationError
 
+from ekiden.domain.told import told
 from ekiden_gateway.access import UsedParts, begun
 from ekiden_gateway.keys import Scope
 from ekiden_gateway.kinds import INVALID
@@ -97,4 +98,4 @@ def _whole(field: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise invalid(field, "is no whole number") from None
+        raise invalid(field, told("is no whole number")) from None

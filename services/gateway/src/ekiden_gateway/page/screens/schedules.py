@@ -8,6 +8,7 @@ from fastapi import Depends, Query, Response
 from pydantic import ValidationError
 
 from ekiden.domain.schedule import Overlap, Schedule
+from ekiden.domain.told import told
 from ekiden.workflow.package import Workflow
 from ekiden_gateway import schedules
 from ekiden_gateway.access import UsedParts, begun
@@ -163,7 +164,7 @@ def _asked(parts: Parts, form: Form) -> dict[str, object]:
     try:
         session = start.asked(form, workflow)
     except Problem:
-        raise invalid("session.budgetUsd", "is no number") from None
+        raise invalid("session.budgetUsd", told("is no number")) from None
     return {
         "name": form.text("name"),
         "cron": form.text("cron"),
@@ -207,4 +208,4 @@ def _number(field: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise invalid(field, "is no number") from None
+        raise invalid(field, told("is no number")) from None

@@ -127,7 +127,7 @@ def shown(found: Found, visitor: Visitor) -> dict[str, object]:
         "headline": headline(
             session, workflow, found.diagnosis, found.status.async_tasks, len(found.drafts), visitor.words
         ),
-        "health": health,
+        "doctor": found.diagnosis,
         "offers": offers(session, workflow, health, found.status) if visitor.may_write else [],
         "legs": relay(session, workflow, found.ledger, now),
         "finished": session.status is Status.COMPLETED,

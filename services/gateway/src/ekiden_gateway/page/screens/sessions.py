@@ -10,6 +10,7 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from ekiden.domain.session import InputValue, Status
+from ekiden.domain.told import told
 from ekiden_gateway.access import UsedParts, begun
 from ekiden_gateway.listing import Wanted
 from ekiden_gateway.models.sessions import SessionSummary
@@ -158,4 +159,4 @@ def _day(field: str, text: str) -> datetime | None:
     try:
         return datetime.combine(date.fromisoformat(text), time(), UTC)
     except ValueError:
-        raise invalid(field, "is no date: write it as 2026-11-22") from None
+        raise invalid(field, told("is no date: write it as 2026-11-22")) from None

@@ -10,6 +10,7 @@ from ekiden.domain.forecast import forecast
 from ekiden.domain.ids import SessionId
 from ekiden.domain.messages import Start
 from ekiden.domain.session import InputValue, Money, Session
+from ekiden.domain.told import told
 from ekiden.workflow.inputs import Input
 from ekiden.workflow.package import Workflow
 from ekiden_gateway.access import UsedParts, begun
@@ -158,4 +159,4 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise invalid("budgetUsd", "is no number") from None
+        raise invalid("budgetUsd", told("is no number")) from None

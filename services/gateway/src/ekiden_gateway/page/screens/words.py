@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from ekiden.domain.forecast import items
 from ekiden.domain.messages import Cancel, Pause, Resume
 from ekiden.domain.session import Session
+from ekiden.domain.told import told
 from ekiden_gateway.access import UsedParts, begun
 from ekiden_gateway.commands import workflow_of
 from ekiden_gateway.kinds import NOT_FOUND
@@ -123,7 +124,7 @@ def _number(field: str, text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise invalid(field, "is no number") from None
+        raise invalid(field, told("is no number")) from None
     if not isfinite(number):
-        raise invalid(field, "is no number")
+        raise invalid(field, told("is no number"))
     return number
