@@ -57,6 +57,17 @@ def test_a_long_wait_is_cut_out_and_says_how_long_it_was() -> None:
     assert found.seconds == 20.0
 
 
+def test_ticks_stand_at_round_times_and_step_over_what_was_cut() -> None:
+    whole = axis([call("1T", (0, 70, "completed"))], AT)
+    assert [tick.seconds for tick in whole.ticks] == [20, 40, 60]
+    assert [tick.x for tick in whole.ticks] == pytest.approx([28.571, 57.143, 85.714], abs=0.001)
+
+    cut = axis([call("1T", (0, 10, "completed")), call("1E", (3610, 3620, "completed"))], AT)
+    assert [tick.seconds for tick in cut.ticks] == [5, 10, 15]
+    assert cut.ticks[1].x < cut.cuts[0].x < cut.ticks[2].x
+    assert cut.ticks[2].x == pytest.approx(100 * 16 / 21, abs=0.001)
+
+
 def test_what_is_under_way_reaches_to_now_and_an_unknown_end_is_marked() -> None:
     now = AT + timedelta(seconds=20)
     found = axis([call("1E", (0, 10, "unknown"), index=0), call("1E", (0, None, "sent"), index=1)], now)

@@ -1,5 +1,7 @@
 """A session's page, in every situation and in both languages: it renders, says one sentence, and offers what helps."""
 
+from dataclasses import replace
+
 import pytest
 
 from ekiden.domain.decider import Situation, situation
@@ -8,7 +10,7 @@ from ekiden_gateway.page.figures.relay import Place, relay
 from ekiden_gateway.page.languages import LANGUAGES
 from tests.unit.domain.small_plan import AT
 from tests.unit.page.markup import Markup
-from tests.unit.page.sessions import SITUATIONS, WORKFLOW, found, rendered, visitor
+from tests.unit.page.sessions import SITUATIONS, WORKFLOW, completed, draft, found, rendered, visitor
 
 HELPS = {
     "pending": "start",
@@ -114,3 +116,18 @@ def test_an_edited_draft_is_shown_as_edited_and_the_original_beside_it() -> None
     assert [e.text for e in page.all("div", id="draft-2-text")] == ["better"]
     assert [e.attributes["value"] for e in page.all("input", name="seen")] == ['"g1.0"', '"g1.1"']
     assert page.all("button", name="original")
+
+
+def test_a_draft_names_its_time_its_hashtags_and_its_sources_beside_the_text() -> None:
+    sources = [
+        {"url": "https://example.com/a", "title": "A <b>", "date": "2026-11-20"},
+        {"url": "javascript:alert(1)", "title": "No address"},
+        "only a text",
+    ]
+    told = replace(completed(), drafts=[draft(1, timing="at noon", hashtags=["#tea"], sources=sources)])
+    page = Markup.of(rendered(told))
+    links = [(e.attributes["href"], e.text) for e in page.all("a", rel="noopener noreferrer nofollow")]
+    assert links[0] == ("https://example.com/a", "A <b>")
+    assert not [href for href, _ in links if not href or not href.startswith("https://")]
+    side = next(e.text for e in page.all("div") if e.attributes.get("class") == "draft-side")
+    assert all(text in side for text in ("at noon", "#tea", "2026-11-20", "javascript:alert(1)", "only a text"))

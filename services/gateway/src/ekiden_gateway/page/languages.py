@@ -83,6 +83,13 @@ class Words:
         hours, minutes = divmod(minutes, 60)
         return self("unit.hours", n=hours, rest=f"{minutes:02}")
 
+    def span(self, seconds: int) -> str:
+        """A round number of seconds, as short as can be."""
+        for unit, size in (("whole_hours", 3600), ("whole_minutes", 60)):
+            if seconds % size == 0:
+                return self(f"unit.{unit}", n=seconds // size)
+        return self("unit.seconds", n=seconds)
+
     def moment(self, moment: datetime) -> str:
         """A time to the minute, in UTC; with a script the page shows the reader's own."""
         here = moment.astimezone(UTC)

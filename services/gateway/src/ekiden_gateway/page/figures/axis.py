@@ -14,6 +14,10 @@ LONGEST_WAIT = 0.1
 """A wait longer than this part of the time under way is cut."""
 CUT = 0.05
 """As wide is a cut, whatever its length, in the same measure."""
+MOST_TICKS = 5
+LAST_TICK = 0.96
+"""Further to the end a tick would run into it."""
+_STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 _TONES = {"completed": "done", "unknown": "wait"}
 
 
@@ -46,12 +50,21 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark on the axis: where, and how much time had been under way by then."""
+
+    x: float
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Axis:
     """`seconds` is the time under way, without what was cut."""
 
     rows: Sequence[AxisRow]
     cuts: Sequence[Cut]
     seconds: float
+    ticks: Sequence[Tick] = ()
 
 
 def axis(ledger: Sequence[Document], now: datetime) -> Axis:
@@ -63,7 +76,7 @@ def axis(ledger: Sequence[Document], now: datetime) -> Axis:
     scale = _Scale.of(spans)
     positions = dict.fromkeys(sorted((TaskName.parse(row["_id"]).position for row in sent), key=_order))
     rows = [_row(position, sent, scale, now) for position in positions]
-    return Axis(rows, scale.cuts(), scale.busy)
+    return Axis(rows, scale.cuts(), scale.busy, scale.ticks())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,19 @@ class _Scale:
                 return 100 * (passed + max(0.0, (moment - begin).total_seconds())) / self.whole
             passed += (end - begin).total_seconds() + self.busy * CUT
         return 100.0
+
+    def ticks(self) -> list[Tick]:
+        """At round numbers, the beginning and the end left out."""
+        step = next((step for step in _STEPS if self.busy / step <= MOST_TICKS), _STEPS[-1])
+        return [Tick(self._after(passed), passed) for passed in range(step, int(self.busy * LAST_TICK) + 1, step)]
+
+    def _after(self, seconds: float) -> float:
+        """In percent, where so much time has been under way."""
+        cuts, passed = 0, 0.0
+        for begin, end in self.stretches[:-1]:
+            passed += (end - begin).total_seconds()
+            cuts += passed < seconds
+        return round(100 * (seconds + cuts * self.busy * CUT) / self.whole, 3)
 
     def cuts(self) -> list[Cut]:
         """Each in the middle of its gap."""

@@ -22,6 +22,7 @@ from ekiden_gateway.page.figures.purse import purse
 from ekiden_gateway.page.figures.relay import relay
 from ekiden_gateway.page.forms import new_key
 from ekiden_gateway.page.headline import headline, where_it_is
+from ekiden_gateway.page.languages import in_language
 from ekiden_gateway.page.offers import offers
 from ekiden_gateway.page.rendering import page
 from ekiden_gateway.page.routing import router, streamed
@@ -123,6 +124,7 @@ def shown(found: Found, visitor: Visitor) -> dict[str, object]:
         "session": views.whole(session, sources_of(session, workflow.plan)),
         "status": found.status,
         "title": title_of(session.input, session.id),
+        "called": in_language(workflow.definition.title, visitor.words.language, workflow.definition.name),
         "where": where_it_is(session, workflow, visitor.words),
         "headline": headline(
             session, workflow, found.diagnosis, found.status.async_tasks, len(found.drafts), visitor.words
