@@ -47,14 +47,16 @@
       refresh(150);
     };
     // Between two transitions calls are sent and answered: while something is under way, look again.
-    live.addEventListener("htmx:afterRequest", () => {
+    live.addEventListener("htmx:afterRequest", (event) => {
+      live.replaceChildren(event.detail.successful ? "" : document.body.dataset.offline);
       if (!document.hidden && document.querySelector("#now:is(.is-thinking, .is-executing, .is-integrating)")) refresh(4000);
     });
     const events = stream(() => `${live.dataset.events}?after=${seen}`, {
       session: moved,
-      open: () => live.replaceChildren(),
-      error: () => live.replaceChildren(isOver() ? "" : document.body.dataset.offline),
+      error: () => { if (!isOver()) refresh(0); }, // whether only the stream is lost, this tells
     }, isOver);
+    // Where no stream comes through, look every few seconds.
+    setInterval(() => { if (!document.hidden && !events.isOpen() && !isOver()) refresh(0); }, 5000);
     document.addEventListener("htmx:afterSettle", events.open); // somebody may have had a phase done again
   };
 
@@ -75,6 +77,10 @@
     return part.querySelector("[data-dirty]") || (part.contains(here) && here.matches("input, textarea, select"));
   };
 
+  // What could not be fetched leaves the page as it is: a proxy's 502 is no list of sessions.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.isError && event.detail.requestConfig.verb === "get") event.detail.shouldSwap = false;
+  });
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
     if (busy(event.detail.target)) event.detail.shouldSwap = false;
   });
@@ -82,9 +88,16 @@
   document.addEventListener("submit", (event) => event.target.removeAttribute("data-dirty"), true);
 
   const say = (button, text) => {
+    if ("copiedNow" in button.dataset) return;
     const before = button.textContent;
     button.textContent = text;
-    setTimeout(() => { button.textContent = before; }, 1600);
+    button.dataset.copiedNow = "";
+    document.getElementById("told").textContent = text; // for ears
+    setTimeout(() => {
+      button.textContent = before;
+      delete button.dataset.copiedNow;
+      document.getElementById("told").textContent = "";
+    }, 2000);
   };
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
