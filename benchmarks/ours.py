@@ -18,8 +18,9 @@ from pymongo import AsyncMongoClient
 
 from benchmarks.capacity import OURS, SESSIONS
 from benchmarks.contestants import Ran, run_all
-from ekiden.broker.topology import COMMANDS, EVENTS, TASK_QUEUES
+from ekiden.broker.topology import COMMANDS, EVENTS
 from ekiden.domain.ids import TaskName
+from ekiden.domain.provider import Provider
 from ekiden_native import Stack
 from ekiden_native.ports import own_ports
 from ekiden_native.program import DEFAULT_COUNTS, PROGRAMS, Program
@@ -133,7 +134,7 @@ class Ekiden:
         """
         channel = await self._broker.channel()
         tap = await channel.declare_queue(exclusive=True)
-        for provider in TASK_QUEUES:
+        for provider in Provider:
             await tap.bind(COMMANDS, provider.value)
         await tap.consume(self._note_command, no_ack=True)
         found: list[float] = []

@@ -112,7 +112,7 @@ def test_whatever_takes_an_idempotency_key_is_asked_whether_it_did_it_before_and
 def test_what_begins_a_session_says_that_there_may_be_no_room() -> None:
     full = {"too-many-sessions", "at-capacity"}
     saying = {name for name, (_, op) in OPERATIONS.items() if full <= kinds(op, "429") | kinds(op, "503")}
-    assert saying == {"createSession", "startSession", "recoverSession", "fireSchedule"}
+    assert saying == {"createSession", "startSession", "recoverSession", "replaySession", "fireSchedule"}
 
 
 async def test_whoever_listens_is_let_go_on_by_a_key_of_the_same_client_that_may_read() -> None:

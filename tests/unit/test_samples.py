@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests import sample_reports
 from tests.samples import FOLDER, SAMPLES, page
 
 
@@ -11,4 +12,5 @@ def test_a_sample_is_what_the_simulator_says_today(name: str) -> None:
 
 
 def test_every_file_among_the_samples_is_made_again() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == set(SAMPLES)
+    of_a_stack = {name.format(language=one) for name in sample_reports.FILES for one in sample_reports.WISHES}
+    assert {path.name for path in FOLDER.iterdir()} == set(SAMPLES) | of_a_stack

@@ -58,7 +58,7 @@ BROKEN = [
         "provider: perplexity",
         "provider: perplexty",
         "perplexty",
-        "'gpt' or 'perplexity'",
+        "there are gpt, perplexity",
         "'perplexity'",
     ),
     Broken("a name with blanks", W, "name: small", "name: A small one", "name: A", "should match pattern"),

@@ -52,7 +52,7 @@ MISTAKES: list[tuple[str, Plant, str]] = [
     (
         "an unknown provider",
         thinks(provider="oracle"),
-        "think.provider: Value error, there is no provider 'oracle'; there are gpt, perplexity",
+        "think.provider: there is no provider 'oracle'; there are gpt, perplexity",
     ),
     ("no phases", document(phases=[]), "phases: Tuple should have at least 1 item"),
     ("a name of the wrong form", document(name="Tiny Workflow"), "name: String should match pattern"),

@@ -42,7 +42,7 @@ def test_a_value_that_fits_is_kept(field: Input, value: object, kept: object) ->
         (NUMBER, 2.5, "must be an integer"),
         (NUMBER, float("inf"), "must be an integer"),
         (NUMBER, "2", "must be an integer"),
-        (SWITCH, 1, "must be a true or false"),
+        (SWITCH, 1, "must be true or false"),
         (LIST, "a", "must be a list"),
         (LIST, [], "must not be empty"),
         (LIST, ["a", 1], "must be a list of texts"),

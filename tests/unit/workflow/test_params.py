@@ -45,7 +45,7 @@ def test_a_parameter_reaches_the_provider_s_wire(provider: Provider, name: str) 
     (ChatRequest if provider is Provider.GPT else AgentRequest).model_validate(made, strict=True)
 
 
-@pytest.mark.parametrize("provider", Provider)
+@pytest.mark.parametrize("provider", list(Provider))
 def test_a_parameter_replaces_nothing_that_ekiden_sets(provider: Provider) -> None:
     plain = body(provider, {})
     made = body(provider, {name: VALUES[name] for name in PARAMS[provider]})

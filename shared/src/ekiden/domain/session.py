@@ -184,6 +184,12 @@ class Session:
     """It came out of a backup that knows of nothing later: what it orders since may have been bought already."""
 
     @property
+    def given(self) -> tuple[str, ...]:
+        """The texts it was given, in the order of its workflow's inputs; of a list each item."""
+        values = (value if isinstance(value, list) else [value] for value in self.input.values())
+        return tuple(text for texts in values for text in texts if isinstance(text, str) and text.strip())
+
+    @property
     def as_of(self) -> datetime:
         """The moment its prompts speak of."""
         return self.replay.as_of if self.replay else self.created_at

@@ -23,7 +23,6 @@ from typing import cast
 
 from ekiden.domain.ids import TaskId, TaskName
 from ekiden.domain.messages import Outcome, TaskStatus
-from ekiden.domain.plan import Provider
 from ekiden.domain.session import Session
 from ekiden.workflow.addresses import addresses, without_foreign
 from ekiden.workflow.flags import Kind, flag
@@ -46,7 +45,7 @@ def received(session: Session, outcomes: Mapping[TaskId, Outcome], workflow: Wor
     if not asked:
         return outcomes
     found = sources_of(session, workflow.plan)
-    known = found.urls | frozenset(url for text in session.input.values() for url in addresses(text))
+    known = found.urls | frozenset(url for text in session.given for url in addresses(text))
     return {**outcomes, **{task: _entering(outcomes[task], found, known) for task in asked}}
 
 

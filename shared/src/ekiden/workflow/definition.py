@@ -4,7 +4,7 @@ Every key's description is shown in `docs/workflows.md`, which is made from them
 """
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 

@@ -7,6 +7,7 @@ from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from ekiden.domain.provider import Provider
 from ekiden.errors import Mistake
 from ekiden.workflow.lines import Place, line_of
 
@@ -39,6 +40,10 @@ def _mistake(model: type[BaseModel], found: dict[str, Any], lines: Mapping[Place
         case "literal_error" | "enum":
             choices = _QUOTED.findall(str(found.get("ctx", {}).get("expected", "")))
             return Mistake("workflow.yaml", line, f"{path}: {found['msg']}", did_you_mean(found["input"], choices))
+        case "value_error" if place[-1] == "provider":
+            return Mistake(
+                "workflow.yaml", line, f"{path}: {found['ctx']['error']}", did_you_mean(found["input"], Provider)
+            )
         case _:
             said = str(found["msg"]).removeprefix("Value error, ")
             return Mistake("workflow.yaml", line, f"{path}: {said}", _whole(found))

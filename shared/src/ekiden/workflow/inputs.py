@@ -5,6 +5,7 @@ from typing import Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from ekiden.domain.session import InputValue
+from ekiden.domain.told import told
 
 MOST_CHARACTERS = 100_000
 MOST_LISTED = 100
@@ -80,39 +81,44 @@ class Input(BaseModel):
         if self.type == "integer" and isinstance(value, float) and value.is_integer():
             value = int(value)  # JSON does not tell 2.0 from 2
         if type(value) is not _TYPES[self.type]:
-            raise ValueError(f"must be {'an' if self.type == 'integer' else 'a'} {_NAMES[self.type]}")
+            raise ValueError(_MUST_BE[self.type])
         if isinstance(value, list):
             return self._list(cast("list[object]", value))
         if isinstance(value, str):
             return self._text(value)
         number = cast("int", value)
         if self.type == "integer" and not self.minimum <= number <= self.maximum:
-            raise ValueError(f"must be from {self.minimum} to {self.maximum}")
+            raise ValueError(told("must be from {least} to {most}", least=self.minimum, most=self.maximum))
         self._chosen(number)
         return number
 
     def _list(self, items: list[object]) -> list[str]:
         if self.required and not items:
-            raise ValueError("must not be empty")
+            raise ValueError(told("must not be empty"))
         if len(items) > self.max_items:
-            raise ValueError(f"must have at most {self.max_items} items")
+            raise ValueError(told("must have at most {max_items} items", max_items=self.max_items))
         if any(not isinstance(item, str) for item in items):
-            raise ValueError("must be a list of texts")
+            raise ValueError(told("must be a list of texts"))
         return [self._text(cast("str", item)) for item in items]
 
     def _text(self, text: str) -> str:
         if not text.strip():
-            raise ValueError("must not be empty")
+            raise ValueError(told("must not be empty"))
         if len(text) > self.max_length:
-            raise ValueError(f"must have at most {self.max_length} characters")
+            raise ValueError(told("must have at most {max_length} characters", max_length=self.max_length))
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ValueError("is no valid Unicode text")
+            raise ValueError(told("is no valid Unicode text"))
         self._chosen(text)
         return text
 
     def _chosen(self, value: str | int) -> None:
         if self.enum is not None and value not in self.enum:
-            raise ValueError(f"must be one of {', '.join(map(str, self.enum))}")
+            raise ValueError(told("must be one of {options}", options=tuple(map(str, self.enum))))
 
 
-_NAMES = {"string": "text", "integer": "integer", "boolean": "true or false", "list": "list"}
+_MUST_BE = {
+    "string": told("must be a text"),
+    "integer": told("must be an integer"),
+    "boolean": told("must be true or false"),
+    "list": told("must be a list"),
+}

@@ -57,7 +57,9 @@ def wrong_params(provider: Provider, params: Mapping[str, JsonValue]) -> Iterato
     What the adapter of a provider that was added takes is known to whoever added it.
     """
     table = PARAMS.get(provider)
-    for name, value in params.items() if table is not None else ():
+    if table is None:
+        return
+    for name, value in params.items():
         accepted = table.get(name)
         if accepted is None:
             yield name, ""

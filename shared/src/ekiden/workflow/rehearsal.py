@@ -53,7 +53,7 @@ def sample_request(package: Package, position: Position, language: str) -> Mappi
 
 def _plainly(package: Package, position: Position, language: str) -> tuple[Prompts, Session, object]:
     definition = package.definition
-    plan = definition.plan(_NO_POLICY)
+    plan = definition.plan(usual_policies())
     places = definition.positions()
     earlier = places[: places.index(position)]
     steps = {place.key: _answered(definition, package, place, missing=False, nulls=False) for place in earlier}

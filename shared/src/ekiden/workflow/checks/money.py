@@ -2,21 +2,17 @@
 
 from collections.abc import Iterator
 
-from ekiden.domain.plan import Provider
 from ekiden.errors import Mistake
-from ekiden.retry import UnknownOutcome
+from ekiden.retry import usual_policies
 from ekiden.workflow.checks.places import wrong
 from ekiden.workflow.definition import Definition
 from ekiden.workflow.package import Package
 
-_USUAL = {Provider.GPT: UnknownOutcome.RESEND, Provider.PERPLEXITY: UnknownOutcome.ASK}
-"""The policies that nobody has changed."""
-
 
 def worst_case_usd(definition: Definition) -> float:
     """What one pass costs when every call costs its cap and is paid as often as its policy allows."""
-    steps = definition.plan(_USUAL).steps
-    return sum(step.reservation * (step.at_most if step.for_each else 1) for step in steps) / 1_000_000
+    steps = definition.plan(usual_policies()).steps
+    return sum(step.reservation() * (step.at_most if step.for_each else 1) for step in steps) / 1_000_000
 
 
 def check_money(definition: Definition, package: Package) -> Iterator[Mistake]:

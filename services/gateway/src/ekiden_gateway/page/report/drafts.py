@@ -6,7 +6,7 @@ from typing import Any
 from ekiden_gateway.page.languages import Words
 from ekiden_gateway.page.rendering import clipped, label
 from ekiden_gateway.page.report.markdown import fenced, inline
-from ekiden_gateway.page.report.outline import outline
+from ekiden_gateway.page.report.outline import field_name, outline
 
 Document = Mapping[str, Any]
 
@@ -43,5 +43,8 @@ def text_of(document: Document) -> str:
 
 
 def flag(name: str, t: Words) -> str:
-    """What a check found, as the page says it, else as the check called it."""
-    return t(f"flag.{name}") if t.has(f"flag.{name}") else inline(clipped(label(name), 200))
+    """What a check found, as the page says it, with the field it found it in; else as the check called it."""
+    kind, _, place = name.partition(":")
+    said = next((t(key) for group in ("look", "done") if t.has(key := f"flag.{group}.{kind}")), None)
+    told = said or inline(clipped(label(kind), 200))
+    return f"{told} ({field_name(place, t)})" if place else told

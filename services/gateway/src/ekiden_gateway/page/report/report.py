@@ -14,7 +14,7 @@ from ekiden.domain.ids import Position, Step, TaskName
 from ekiden.domain.messages import TaskStatus
 from ekiden.domain.session import Session, Status, StepState
 from ekiden.workflow.package import Workflow
-from ekiden.workflow.prompts import evidence, question
+from ekiden.workflow.sources import evidence, question
 from ekiden_gateway.models.wire import usd
 from ekiden_gateway.page.languages import DEFAULT, LANGUAGES, Words, in_language, words
 from ekiden_gateway.page.rendering import clipped, label
@@ -46,7 +46,7 @@ class Report:
     @property
     def title(self) -> str:
         """What the session is about: the first thing it was given."""
-        return next((text for text in self.session.input.values() if text.strip()), self.session.id)
+        return next(iter(self.session.given), self.session.id)
 
     def markdown(self) -> str:
         parts = (self._head(), self._warnings(), self._drafts(), self._way(), self._cost(), self._time())
@@ -117,7 +117,10 @@ class Report:
                 yield f"{where}: {t.count('report.again', again)}"
             if state.shorter:
                 yield f"{where}: {t('report.shorter')}"
-            for name in dict.fromkeys(name for row in self._rows(place) for name in row.get("flags", [])):
+            if state.fallback:
+                yield f"{where}: {t('report.fell_back')} {inline(clipped(state.fallback_reason, 300))}"
+            of_tasks = (name for row in self._rows(place) for name in row.get("flags", []))
+            for name in dict.fromkeys([*state.flags, *of_tasks]):
                 yield f"{where}: {flag(name, t)}"
         unknown = [row for row in self.ledger if row["status"] == TaskStatus.OUTCOME_UNKNOWN]
         if unknown:
