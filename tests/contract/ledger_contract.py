@@ -19,7 +19,8 @@ from ekiden.domain.ids import Micros, Position, SessionId, Step, TaskId, TaskNam
 from ekiden.domain.messages import Outcome, TaskStatus
 from ekiden.domain.plan import Provider
 from ekiden.retry import UnknownOutcome
-from ekiden.store.tasks import Freed, NewTask
+from ekiden.store.task_document import NewTask
+from ekiden.store.tasks import Freed
 from ekiden.worker.ledger import Claim, Completed, Ended, Ledger, Saved, Usage
 
 ASK, RESEND = UnknownOutcome.ASK, UnknownOutcome.RESEND

@@ -26,7 +26,7 @@ from ekiden.errors import (
     Unreachable,
 )
 from ekiden.retry import REFUSED_ATTEMPTS, UnknownOutcome
-from ekiden.store.tasks import NewTask
+from ekiden.store.task_document import NewTask
 from ekiden.worker import runtime as runtime_module
 from ekiden.worker.adapter import Adapter, Call, Running, Submitted
 from ekiden.worker.lease import LEASE_SECONDS, Fence, Leases

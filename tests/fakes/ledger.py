@@ -16,7 +16,8 @@ from ekiden.domain.messages import FINAL, OPEN, Outcome, TaskStatus
 from ekiden.domain.plan import Provider
 from ekiden.errors import Unreachable
 from ekiden.retry import RESENDS, Tally, UnknownOutcome
-from ekiden.store.tasks import Freed, NewTask
+from ekiden.store.task_document import NewTask
+from ekiden.store.tasks import Freed
 from ekiden.worker.lease import LEASE_SECONDS
 from ekiden.worker.ledger import Claim, Completed, Ended, Saved
 

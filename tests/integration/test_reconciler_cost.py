@@ -12,7 +12,6 @@ import pytest
 from ekiden.broker.queue_depth import QueueDepth
 from ekiden.broker.topology import declare_at, task_queue
 from ekiden.domain.ids import Micros, Position, SessionId, Step, TaskName
-from ekiden.domain.messages import TaskStatus
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import Money, Session, Status, StepState
 from ekiden.relay import Relay
@@ -22,7 +21,8 @@ from ekiden.store.drafts import DraftStore
 from ekiden.store.providers import ProviderStates
 from ekiden.store.session_document import to_document
 from ekiden.store.sessions import SessionStore
-from ekiden.store.tasks import NewTask, TaskStore, _document
+from ekiden.store.task_document import NewTask, queued
+from ekiden.store.tasks import TaskStore
 from ekiden.store.workflows import WorkflowStore
 from ekiden_orchestrator.reconciler import DUE_AT_ONCE, FIRST_LOOK_BACK, PROBES_AT_ONCE, Reconciler
 from ekiden_orchestrator.sweep import BATCH, Sweep
@@ -96,7 +96,7 @@ class Crowd:
         name = TaskName.parse(session.waits_for[0])
         new = NewTask(name, "me", Provider.GPT, {"user": "x"}, "", UnknownOutcome.RESEND, Micros(10_000))
         far = self.database.clock.now() + timedelta(hours=1)
-        return _document(new, TaskStatus.QUEUED, self.database.clock.now()) | {"announceAt": far, "announced": 1}
+        return queued(new, self.database.clock.now()) | {"announceAt": far, "announced": 1}
 
 
 @pytest.fixture

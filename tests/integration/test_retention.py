@@ -23,7 +23,8 @@ from ekiden.store.drafts import DraftStore
 from ekiden.store.ledger import MongoLedger
 from ekiden.store.pruning import Ended, PruningStore
 from ekiden.store.sessions import SessionStore
-from ekiden.store.tasks import NewTask, TaskStore
+from ekiden.store.task_document import NewTask
+from ekiden.store.tasks import TaskStore
 from ekiden.store.workflows import WorkflowStore
 from ekiden.worker.ledger import Completed, Saved, Usage
 from ekiden.workflow.drafts import Draft

@@ -35,7 +35,8 @@ from ekiden.metrics import (
 )
 from ekiden.store.drafts import DraftStore
 from ekiden.store.sessions import Actor, Idempotency, SessionStore
-from ekiden.store.tasks import NewTask, TaskStore
+from ekiden.store.task_document import NewTask
+from ekiden.store.tasks import TaskStore
 from ekiden.workflow.citations import received
 from ekiden.workflow.drafts import make_drafts
 from ekiden.workflow.package import Policies, Workflow

@@ -51,7 +51,7 @@ from ekiden.domain.progress import (
     wait,
 )
 from ekiden.domain.session import RUNNING, GateDefault, Session, Status, StepState, WaitingReason
-from ekiden.domain.told import Told, told
+from ekiden.domain.told import told
 
 
 class Situation(StrEnum):
@@ -127,9 +127,8 @@ def _pass_budget(session: Session, message: Continue, plan: Plan) -> Decision:
     raised = _raise_budget(session, message)
     if message.input is not None:
         if plan.by_position[position].for_each is None or session.waits_for:
-            return _illegal(
-                session, message, told("{where} has no list of items that could still be edited", where=position)
-            )
+            none = told("{where} has no list of items that could still be edited", where=position)
+            return _illegal(session, message, none)
         raised = _edit(raised, position, message.input)
     decision = order_again(raised, position, session.current.failed, message, plan, ())
     if situation(decision.session) is Situation.BUDGET and raised.money.budget == session.money.budget:
@@ -190,15 +189,15 @@ def _retry(session: Session, message: Retry | RetryDue | Start | Continue, plan:
 def _restart(session: Session, message: RestartPhase, plan: Plan) -> Decision:
     reached = session.position.phase if session.position else 0
     if not 1 <= message.phase <= reached:
-        return _illegal(session, message, _not_reached(message.phase, reached))
+        reach = told("phase {phase} was not reached: choose 1 to {reached}", phase=message.phase, reached=reached)
+        return _illegal(session, message, reach)
     first = plan.first(message.phase)
     new_items: dict[str, list[object]] = {}
     if message.input is not None:
         place = next((s.position for s in plan.steps if s.position.phase == message.phase and s.for_each), None)
         if place is None:
-            return _illegal(
-                session, message, told("phase {phase} has no list of items that could be edited", phase=message.phase)
-            )
+            none = told("phase {phase} has no list of items that could be edited", phase=message.phase)
+            return _illegal(session, message, none)
         new_items = {place.key: list(message.input)}
         planned = plan.by_position[place].for_each
         first = place if planned and planned[0] in session.results else first
@@ -329,10 +328,6 @@ def _elsewhere(session: Session, message: Message, plan: Plan) -> Decision | Non
         return Decision(Verdict.REPEAT, session)
     here = gate_id(session, plan) or told("no gate")
     return _illegal(session, message, told("it stands at {here}, and the word is about {gate}", here=here, gate=gate))
-
-
-def _not_reached(phase: int, reached: int) -> Told:
-    return told("phase {phase} was not reached: choose 1 to {reached}", phase=phase, reached=reached)
 
 
 def _illegal(session: Session, message: Message, why: str = "") -> Decision:

@@ -13,14 +13,15 @@ from typing import Any
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 
-from ekiden.domain.ids import Micros, SessionId, TaskId, TaskName
+from ekiden.domain.ids import Micros, SessionId, TaskId
 from ekiden.domain.messages import OPEN, Outcome, TaskStatus
 from ekiden.domain.plan import Provider
 from ekiden.retry import Again, UnknownOutcome, after_unknown
 from ekiden.store import task_writes as write
 from ekiden.store.database import Database, Document, away
 from ekiden.store.group import Group
-from ekiden.workflow.record import ANSWERED, Answer
+from ekiden.store.task_document import NewTask, ordered, outcome, tombstone
+from ekiden.workflow.record import ANSWERED
 
 _DUPLICATE = 11000
 _BILL = {"status": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1}
@@ -34,30 +35,6 @@ FREE_TOGETHER = 25
 """So few that freeing them at the same time takes no time that counts beside a lease."""
 _CLOCK_ERROR = timedelta(milliseconds=20)
 """Our copy of the database's clock may be this far ahead of it: an announcement must not come before its time."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewTask:
-    """A task as its order and its rendering make it. A `doubted` one waits for a person before it is ever sent."""
-
-    name: TaskName
-    tenant: str
-    provider: Provider
-    request: Mapping[str, object]
-    request_hash: str
-    on_unknown: UnknownOutcome
-    cap: Micros
-    doubted: bool = False
-    traceparent: str = ""
-    """Where in a trace it was ordered: a message that says so may be lost."""
-    fallback_reason: str = ""
-    """Why it is asked of somebody else than its step names first."""
-    may_fall_back: bool = False
-    """Whether its step names another provider, so that it need not wait for this one's breaker."""
-    recorded: Answer | None = None
-    """The answer that was bought to the same request before: it is never sent."""
-    cache_seconds: float | None = None
-    """How old a bought search may be to answer it, where its workflow says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +64,7 @@ class TaskStore:
     async def create(self, tasks: Sequence[NewTask]) -> None:
         """Create tasks; those that exist stay as they are, with the prompt they were rendered with."""
         now = self._clock.now()
-        made = [(task, _document(task, TaskStatus.QUEUED, now)) for task in tasks]
-        await self._insert([_ordered(task, document, now) for task, document in made])
+        await self._inserts([ordered(task, now) for task in tasks])
 
     async def abandon(self, tasks: Iterable[tuple[TaskId, str, Provider]], *, cancel: bool = True) -> None:
         """Nobody waits for these any more. An absent one gets a tombstone, so that a late creation finds it taken.
@@ -99,14 +75,7 @@ class TaskStore:
         named = list(tasks)
         if not named:
             return
-        nobody = [
-            NewTask(TaskName.parse(task), tenant, provider, {}, "", UnknownOutcome.ASK, Micros(0))
-            for task, tenant, provider in named
-        ]
-        stones = [_document(task, TaskStatus.CANCELLED, now) | {"finishedAt": now} for task in nobody]
-        for stone in stones:
-            del stone["announceAt"]
-        await self._insert(stones)
+        await self._inserts([tombstone(*each, now) for each in named])
         with away():
             await self._journaled.update_many(
                 write.not_final([task for task, _, _ in named]), write.abandon(cancel=cancel)
@@ -290,14 +259,11 @@ class TaskStore:
             unknown = {"_id": task_id, "status": TaskStatus.OUTCOME_UNKNOWN}
             return (await self._journaled.update_one(unknown, pipeline)).matched_count == 1
 
-    async def _insert(self, documents: list[Document]) -> None:
-        await self._inserts(documents)
-
     async def _find_verdicts(
         self, shown: Document, asked: Sequence[Sequence[TaskId]]
     ) -> Sequence[dict[TaskId, Outcome]]:
         found = self._journaled.find({"_id": {"$in": [task for tasks in asked for task in tasks]}}, shown)
-        known = {TaskId(row["_id"]): _outcome(row) for row in await found.to_list()}
+        known = {TaskId(row["_id"]): outcome(row) for row in await found.to_list()}
         return [{task: known[task] for task in tasks if task in known} for tasks in asked]
 
     async def _insert_all(self, asked: Sequence[Sequence[Document]]) -> Sequence[None]:
@@ -332,22 +298,6 @@ class TaskStore:
         )
 
 
-def _outcome(row: Mapping[str, Any]) -> Outcome:
-    error: Mapping[str, Any] = row.get("error") or {}
-    return Outcome(
-        status=TaskStatus(row["status"]),
-        result=row.get("result"),
-        error=error.get("error", ""),
-        message=error.get("message", ""),
-        billed=Micros(row.get("billed", 0)),
-        saved=Micros(row.get("saved", 0)),
-        may_pass=error.get("mayPass", False),
-        too_long=error.get("tooLong", False),
-        resend=error.get("error") == write.RESEND_ASKED,
-        finished_at=row.get("finishedAt"),
-    )
-
-
 def _longest(request: Mapping[str, object]) -> tuple[str, int] | None:
     texts = {f"the {name} message": value for name, value in request.items() if isinstance(value, str)}
     name = max(texts, key=lambda text: len(texts[text]), default=None)
@@ -358,61 +308,3 @@ def _to_announce(when: Document, closed: Collection[Provider]) -> Document:
     """One branch for each kind of free task, so that all of them are read off one index in the order of their time."""
     kinds = [(p, s) for p in Provider for s in _TOLD_OF if s is TaskStatus.SUBMITTED or p not in closed]
     return {"$or": [{"provider": p.value, "status": s.value, "announceAt": when} for p, s in kinds]}
-
-
-def _ordered(task: NewTask, document: Document, now: datetime) -> Document:
-    if task.recorded is not None:
-        return _answered(document, task.recorded, now)
-    return _doubted(document, now) if task.doubted else document
-
-
-def _answered(document: Document, answer: Answer, now: datetime) -> Document:
-    """A task with a recorded answer, as `write.from_cache` would have left it."""
-    known = {name: value for name, value in document.items() if name != "announceAt"}
-    marks = {"flags": list(answer.flags), "simulated": answer.simulated, "cachedFrom": answer.task_id}
-    times = {"startedAt": now, "finishedAt": now}
-    return known | marks | times | {"status": "COMPLETED", "result": answer.result, "saved": answer.saved}
-
-
-def _doubted(document: Document, now: datetime) -> Document:
-    """A task of a restored session, as `write.doubt` would have left it had it been in the backup."""
-    cap = document["cap"]
-    lost = {"epoch": 1, "sentAt": now, "endedAt": now, "outcome": "unknown", "billed": cap, "error": write.RESTORED}
-    error = {"error": "OutcomeUnknown", "message": write.WHY_DOUBTED, "mayPass": False, "tooLong": False}
-    known = {name: value for name, value in document.items() if name != "announceAt"}
-    unknown = {"status": TaskStatus.OUTCOME_UNKNOWN.value, "startedAt": now, "bookedAt": now, "error": error}
-    return known | unknown | {"epoch": 1, "submissions": [lost], "billed": cap}
-
-
-def _document(task: NewTask, status: TaskStatus, now: datetime) -> Document:
-    name = task.name
-    return {
-        "_id": name.id,
-        "schemaVersion": 1,
-        "sessionId": name.session,
-        "tenant": task.tenant,
-        "provider": task.provider.value,
-        "phase": name.position.phase,
-        "step": name.position.step.value,
-        "generation": name.generation,
-        "index": name.index,
-        "request": dict(task.request),
-        **({"model": task.request["model"]} if "model" in task.request else {}),
-        "requestHash": task.request_hash,
-        "onUnknown": task.on_unknown.value,
-        "cap": task.cap,
-        "status": status.value,
-        "epoch": 0,
-        "worker": None,
-        "runId": None,
-        "notBefore": None,
-        "announceAt": now + timedelta(seconds=write.ANNOUNCE_AGAIN_SECONDS),
-        "announced": 0,
-        "submissions": [],
-        "billed": 0,
-        "createdAt": now,
-        **({"traceparent": task.traceparent} if task.traceparent else {}),
-        **({"fallbackReason": task.fallback_reason} if task.fallback_reason else {}),
-        **({"mayFallBack": True} if task.may_fall_back else {}),
-        **({"cacheSeconds": task.cache_seconds} if task.cache_seconds is not None else {}),
-    }
