@@ -13,7 +13,7 @@ OWN_QUESTION = "What do people in small towns say about empty houses?"
 async def test_a_session_started_on_the_page_arrives_before_ones_eyes(arrive: Arrive) -> None:
     async with arrive("/") as page:
         await page.get_by_role("link", name="Start a session").first.click()
-        await page.get_by_label("Theme").fill("Quiet mornings")
+        await page.get_by_label("Theme", exact=True).fill("Quiet mornings")
         await page.get_by_role("button", name="Hand over the sash").click()
         await expect(page.get_by_role("heading", name="Quiet mornings")).to_be_visible()
 
@@ -23,12 +23,12 @@ async def test_a_session_started_on_the_page_arrives_before_ones_eyes(arrive: Ar
 
 async def test_a_mistake_in_the_form_is_said_beside_its_field_and_nothing_is_lost(arrive: Arrive) -> None:
     async with arrive("/start") as page:
-        await page.get_by_label("Theme").fill("Ferries")
+        await page.get_by_label("Theme", exact=True).fill("Ferries")
         await page.get_by_label("Budget in USD").fill("0")
         await page.get_by_role("button", name="Hand over the sash").click()
 
         await expect(page.get_by_label("Budget in USD")).to_have_attribute("aria-invalid", "true")
-        await expect(page.get_by_label("Theme")).to_have_value("Ferries")
+        await expect(page.get_by_label("Theme", exact=True)).to_have_value("Ferries")
 
 
 async def test_questions_are_edited_at_the_gate_and_every_window_sees_it_pass(arrive: Arrive, site: Site) -> None:

@@ -19,7 +19,7 @@ async def until_seen(page: Page, heading: str) -> None:
 
 async def test_a_session_is_started_let_through_its_gate_and_read(arrive: Arrive) -> None:
     async with arrive("/start", java_script_enabled=False) as page:
-        await page.get_by_label("Theme").fill("Slow letters")
+        await page.get_by_label("Theme", exact=True).fill("Slow letters")
         await page.get_by_label("before the searches of leg 1").check()
         await page.get_by_role("button", name="Hand over the sash").click()
         await expect(page.get_by_role("heading", name="Slow letters")).to_be_visible()

@@ -17,6 +17,7 @@ from uuid import uuid4
 import httpx
 import schemathesis
 from hypothesis import strategies as st
+from schemathesis.core.parameters import ParameterLocation
 
 from ekiden_gateway.listing import cursor_at
 from ekiden_gateway.views.schedules import BASE as SCHEDULES
@@ -81,6 +82,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     places = case.path_parameters
     if not places or case.meta is None or case.meta.phase.name.value == "stateful" or _dice.random() < STRANGERS:
         return
+    if (made := case.meta.components.get(ParameterLocation.PATH)) is not None and made.mode.is_negative:
+        return  # it is wrong on purpose, and perhaps nothing else of the call is
     if "sessionId" in places:
         _locate(case, places)
     if "scheduleId" in places:

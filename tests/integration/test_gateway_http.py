@@ -271,6 +271,8 @@ ROUTES = [
     ("POST", "/resume", None),
     ("POST", "/cancel", None),
     ("PATCH", "/drafts/1", {"status": "POSTED"}),
+    ("GET", "/report", None),
+    ("POST", "/replay", {}),
 ]
 
 

@@ -292,13 +292,14 @@ async def asked_of_the_database(site: Site) -> Counter[str]:
     return Counter({command: int(float(count)) for command, count in re.findall(of, metrics)})
 
 
-async def test_a_status_costs_two_questions_whoever_asks_at_the_same_time(site: Site) -> None:
+async def test_a_status_costs_two_questions_at_most_and_less_when_many_ask_at_the_same_time(site: Site) -> None:
     session_id = await site.create(start=True)
     await site.get(session_id, "/async-status")  # what is kept for a while is known now
     before = await asked_of_the_database(site)
     await asyncio.gather(*(site.get(session_id, "/async-status") for _ in range(20)))
     cost = await asked_of_the_database(site) - before
-    assert 40 <= cost["find"] < 60, "the session and its ledger; and now and then what is around all of them"
+    assert cost["find"] < 60, "the session and its ledger; and now and then what is around all of them"
+    assert cost["find"] >= 2
     assert cost.total() == cost["find"]
 
 
