@@ -97,7 +97,7 @@ check: setup ## format, lint, types, import rules, workflows, unit and contract 
 	$(WITHOUT_KEYS) $(BIN)/pytest -n 2 --dist loadfile tests/unit tests/contract
 
 test: browser ## all tests that need no Docker, against a real RabbitMQ and a real MongoDB (STACK=docker: in containers)
-	@$(WITHOUT_KEYS) STACK=$(STACK) $(BIN)/pytest -n 2 --dist loadfile -m 'not long' tests/unit tests/contract tests/integration tests/e2e tests/browser
+	@$(WITHOUT_KEYS) STACK=$(STACK) $(BIN)/pytest -n 4 --dist loadfile -m 'not long' tests/unit tests/contract tests/integration tests/e2e tests/browser
 	$(WITHOUT_KEYS) $(BIN)/pytest -m 'not long' tests/chaos
 
 test-browser: browser ## the web page as people use it, in Chromium

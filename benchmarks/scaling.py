@@ -18,6 +18,11 @@ from ekiden_native.program import DEFAULT_COUNTS
 
 PAGE = Path(__file__).parents[1] / "docs/performance.md"
 PICTURES = PAGE.parent / "performance"
+TITLES = {
+    "cpu.svg": "Processor time of a step, ms, all processes",
+    "memory.svg": "The most memory a process held, MiB",
+    "database.svg": "Database, KiB a session",
+}
 BEGIN, END = "<!-- made by `make bench PART=scaling` -->\n", "<!-- end of what was made -->"
 COUNTS = (1, 2, 4)
 """Processes of each of the two workers."""
@@ -89,13 +94,10 @@ def draw(points: list[Point], folder: Path = PICTURES) -> None:
         Line(_workers(count), [(point.stored, point.kib_a_session) for point in each])
         for count, each in by_workers.items()
     ]
-    pictures = {
-        "cpu.svg": chart("Processor time of a step, ms, all processes", "sessions in flight", cpu),
-        "memory.svg": chart("The most memory a process held, MiB", "sessions in flight", memory),
-        "database.svg": chart("Database, KiB a session", "sessions stored", disk),
-    }
-    for name, picture in pictures.items():
-        (folder / name).write_text(picture, encoding="utf-8")
+    axes = {"cpu.svg": ("sessions in flight", cpu), "memory.svg": ("sessions in flight", memory)}
+    axes |= {"database.svg": ("sessions stored", disk)}
+    for name, (axis, lines) in axes.items():
+        (folder / name).write_text(chart(TITLES[name], axis, lines), encoding="utf-8")
 
 
 def _workers(count: int) -> str:
@@ -112,7 +114,8 @@ def _figures(points: list[Point]) -> str:
         for point in points
     ]
     where = f"Commit {machine.commit()}; {machine.machine()}; sessions of {STEPS} calls that are answered at once."
-    return f"\n{where}\n\n{table(head, rows)}\n\n"
+    pictures = "\n\n".join(f"![{title}](performance/{name})" for name, title in TITLES.items())
+    return f"\n{where}\n\n{pictures}\n\n{table(head, rows)}\n\n"
 
 
 def _largest(point: Point) -> str:

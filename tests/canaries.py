@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from socket import create_connection
 from typing import Any
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from bson.raw_bson import RawBSONDocument
@@ -71,7 +73,7 @@ class Search:
         """Search what a stack shows only while it is up. Parts that a test has stopped cannot be asked."""
         addresses = stack.env
         self.found += self._metrics(addresses)
-        if "EKIDEN_MONGODB_URL" in addresses:
+        if "EKIDEN_MONGODB_URL" in addresses and _answers(addresses["EKIDEN_MONGODB_URL"]):
             with suppress(PyMongoError):
                 self.found += self._documents(addresses["EKIDEN_MONGODB_URL"])
 
@@ -112,6 +114,14 @@ class Search:
         yield from self.text(str(path), text)
         if path.suffix == ".log" and path.name.startswith(SPEAKING_JSON):
             yield from odd_lines(str(path), text.decode("utf-8", "replace").splitlines())
+
+
+def _answers(url: str) -> bool:
+    """Whether a server listens there: the driver would wait long for one that a test has stopped."""
+    address = urlsplit(url)
+    with suppress(OSError), create_connection((address.hostname, address.port), timeout=1):
+        return True
+    return False
 
 
 def odd_lines(where: str, lines: Iterable[str]) -> Found:

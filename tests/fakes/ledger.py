@@ -460,4 +460,5 @@ def _outcome(record: Mapping[str, Any]) -> Outcome:
         billed=Micros(record["billed"]),
         saved=Micros(record.get("saved", 0)),
         finished_at=record["finishedAt"],
+        maybe_paid=any(submission["outcome"] == "unknown" for submission in record["submissions"]),
     )

@@ -756,9 +756,11 @@ async def test_a_breaker_that_is_open_for_long_fails_only_what_may_be_asked_of_s
     """Whether another provider is asked in its place is proven in `test_third_provider`."""
     tasks = await site.reach_searches()
     ledger = site.database.journaled("tasks")
-    await ledger.update_many({"_id": {"$in": tasks[:2]}}, {"$set": {"mayFallBack": True}})
+    await ledger.update_many({"_id": {"$in": tasks}}, {"$set": {"mayFallBack": True}})
     claim = await site.worker(SEARCH).claim(tasks[1])
     assert claim is not None
+    maybe_paid = {"epoch": 1, "outcome": "unknown", "billed": 0}
+    await ledger.update_one({"_id": tasks[2]}, {"$push": {"submissions": maybe_paid}})
     await Breakers(site.database).open(SEARCH, "a test")
     fell_back = replace(site.reconciler(), fallback_seconds=0.0)
 

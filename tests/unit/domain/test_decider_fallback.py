@@ -114,6 +114,14 @@ def test_what_a_person_gave_up_without_knowing_is_asked_of_nobody_else() -> None
     assert step(story).fallback == 0
 
 
+def test_what_may_have_been_paid_before_it_failed_is_asked_of_nobody_else() -> None:
+    """One of its calls was sent and nobody knows what became of it; then its provider refused the others."""
+    story = told()
+    story.everything(Outcome(TaskStatus.FAILED, error="RateLimited", message="429", maybe_paid=True))
+    assert situation(story.session) is Situation.FAILED
+    assert step(story).fallback == 0
+
+
 def test_only_the_failed_ones_of_a_fan_out_are_asked_of_the_next() -> None:
     story = told(min_success=3).searching(3)
     answers = {task("1E", 1, 0): done("a"), task("1E", 1, 1): permanent(), task("1E", 1, 2): done("c")}

@@ -108,10 +108,10 @@ class Reconciler:
         for provider in probing:
             await self._announce(await self.tasks.to_probe(provider, PROBES_AT_ONCE), ())
         closed |= probing
-        await self._fall_back({p: s for p, s in states.items() if s.open_seconds(now) >= self.fallback_seconds})
         lines = {provider for provider, state in states.items() if state.line_seconds(now) > ANNOUNCE_AGAIN_SECONDS}
         due = await self.tasks.due(DUE_AT_ONCE, closed)
         await self._announce(due, lines)
+        await self._fall_back({p: s for p, s in states.items() if s.open_seconds(now) >= self.fallback_seconds})
         return 0.0 if len(due) == DUE_AT_ONCE else await self.pause_seconds(closed)
 
     async def pause_seconds(self, closed: Collection[Provider]) -> float:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable
 
 from aio_pika.abc import AbstractRobustConnection
-from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError, ChannelNotFoundEntity
 
 from ekiden.broker.queue_depth import look
 from ekiden.broker.subscription import Subscription
@@ -41,7 +41,10 @@ async def _missing(connection: AbstractRobustConnection, subscription: Subscript
     name = subscription.queue.name
     if subscription.tag is None:
         return f"{name} is not consumed here"
-    channel = await subscription.channel()
+    try:
+        channel = await subscription.channel()
+    except ChannelInvalidStateError:  # it was closed and could not be opened again
+        return f"{name} has lost its channel here"
     if channel.is_closed or subscription.tag not in channel.consumers:
         return f"{name} has lost its consumer here"
     try:

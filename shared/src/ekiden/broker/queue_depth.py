@@ -77,6 +77,8 @@ async def look(connection: AbstractRobustConnection, queue: str) -> Queue.Declar
     if connection.transport is None:
         raise ConnectionClosed(0, "it is not connected at the moment")
     channel = await connection.transport.connection.channel(publisher_confirms=False)
-    declared = await channel.queue_declare(queue, passive=True)
-    await channel.close()
-    return declared
+    try:
+        return await channel.queue_declare(queue, passive=True)
+    finally:
+        if not channel.is_closed:
+            await channel.close()

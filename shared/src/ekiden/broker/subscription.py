@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import aiormq
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection, AbstractRobustQueue, ConsumerTag
+from aio_pika.abc import (
+    AbstractIncomingMessage,
+    AbstractRobustChannel,
+    AbstractRobustConnection,
+    AbstractRobustQueue,
+    ConsumerTag,
+)
 
 from ekiden.broker import topology
 
@@ -45,6 +51,7 @@ class Subscription:
         """Consume again, whatever is believed of its consumer. Raises what aio-pika raises."""
         if self.declared is None or self.tag is None:
             return
+        await cast("AbstractRobustChannel", self.declared.channel).restore()  # opens it again, if it is closed
         channel = await self.channel()
         if self.tag in channel.consumers:
             await channel.basic_cancel(self.tag, timeout=CANCEL_SECONDS)

@@ -28,7 +28,8 @@ class Outcome:
 
     `billed` is the sum of its submissions; `may_pass` tells whether the error may be gone on another try,
     `too_long` that a shorter prompt would help, `resend` that a person wants it ordered again. A cache hit is billed 0
-    and says what it `saved`. `flags` is what the checks found in the result.
+    and says what it `saved`. `flags` is what the checks found in the result. `maybe_paid`: of one of its submissions
+    nobody knows whether it was accepted.
     """
 
     status: TaskStatus
@@ -42,11 +43,12 @@ class Outcome:
     resend: bool = False
     finished_at: datetime | None = None
     flags: tuple[str, ...] = ()
+    maybe_paid: bool = False
 
     @property
     def may_fall_back(self) -> bool:
-        """Whether somebody else may be asked: it failed, and not for an outcome that nobody knows. That may be paid."""
-        return self.status is TaskStatus.FAILED and self.error != "OutcomeUnknown"
+        """Whether somebody else may be asked: it failed, and no call of it has an outcome that nobody knows."""
+        return self.status is TaskStatus.FAILED and self.error != "OutcomeUnknown" and not self.maybe_paid
 
 
 @dataclass(frozen=True, slots=True)

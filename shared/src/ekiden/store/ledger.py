@@ -189,7 +189,9 @@ class MongoLedger:
         cache_seconds = task.get("cacheSeconds", self._cache_seconds)
         if cache_seconds <= 0:
             return None
-        twins = write.bought(task["tenant"], [task["requestHash"]], cache_seconds)
+        # whoever waited for the buyer of the very same search has that answer, however short it is kept
+        young = max(cache_seconds, 3 * BUSY_SECONDS)
+        twins = write.bought(task["tenant"], [task["requestHash"]], young)
         shown = {"result": 1, "billed": 1, "flags": 1, "simulated": 1}
         return await self._journaled.find_one(twins, shown, sort=[("finishedAt", -1)])
 

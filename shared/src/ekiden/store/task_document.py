@@ -67,6 +67,7 @@ def outcome(row: Mapping[str, Any]) -> Outcome:
         too_long=error.get("tooLong", False),
         resend=error.get("error") == write.RESEND_ASKED,
         finished_at=row.get("finishedAt"),
+        maybe_paid=any(submission["outcome"] == "unknown" for submission in row.get("submissions", ())),
     )
 
 

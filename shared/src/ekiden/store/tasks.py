@@ -24,7 +24,7 @@ from ekiden.store.task_document import NewTask, ordered, outcome, tombstone
 from ekiden.workflow.record import ANSWERED
 
 _DUPLICATE = 11000
-_BILL = {"status": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1}
+_BILL = {"status": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1, "submissions.outcome": 1}
 _VERDICT = _BILL | {"result": 1}
 _TOLD = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1, "traceparent": 1}
 _ANNOUNCED = {"_id": 0, "announceAt": 1}
@@ -133,8 +133,12 @@ class TaskStore:
             return await self._quick.find(query, _TOLD).sort("announceAt").limit(limit).to_list()
 
     async def fall_back(self, provider: Provider, why: str) -> list[SessionId]:
-        """Let queued tasks fail whose step names somebody else: nothing was sent. Answers the sessions to look at."""
+        """Let queued tasks fail whose step names somebody else. Answers the sessions to look at.
+
+        Nothing of them was ever sent whose outcome is unknown: that may be paid, and its answer may still come.
+        """
         queued: Document = {"provider": provider.value, "status": TaskStatus.QUEUED.value, "mayFallBack": True}
+        queued["submissions.outcome"] = {"$ne": "unknown"}
         with away():
             found = await self._quick.find(queued, {"sessionId": 1}).limit(FALL_BACK_AT_ONCE).to_list()
             if found:
