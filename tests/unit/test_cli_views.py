@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
-from typer import BadParameter
 
 from ekiden_cli.draft_view import draw_draft, print_draft
 from ekiden_cli.legs import Mark, count_searches, legs
@@ -15,9 +14,10 @@ from ekiden_cli.outcome import exit_code
 from ekiden_cli.plain_view import PlainView
 from ekiden_cli.receipt import SIMULATED, draw_receipt, make_receipt
 from ekiden_cli.relay_view import LONGEST_LINE, RelayView
-from ekiden_cli.subject import read_inputs, subject_of
+from ekiden_cli.subject import subject_of
 from ekiden_cli.wording import seconds, sentence_of, usd
 from ekiden_client import Draft, Entry, SessionStatus, SessionSummary, Task
+from ekiden_client.models.document import Inputs
 from ekiden_client.models.status import AsyncTasks
 
 SESSION = "ses_0199c0ffee0077778888999900001111"
@@ -291,16 +291,16 @@ def test_a_draft_of_another_workflow_shows_whatever_it_has_by_the_names_it_gives
 
 @pytest.mark.parametrize(
     ("inputs", "subject"),
-    [({"style": "insight", "theme": "Tea"}, "Tea"), ({"market": "Tea", "region": ""}, "Tea"), ({"a": ""}, "ses_1")],
+    [
+        ({"style": "insight", "theme": "Tea"}, "Tea"),
+        ({"market": "Tea", "region": ""}, "Tea"),
+        ({"deep": True, "tags": ("green", "black")}, "green, black"),
+        ({"year": 2026}, "2026"),
+        ({"a": ""}, "ses_1"),
+    ],
 )
-def test_a_session_is_called_by_its_theme_or_else_by_its_first_input(inputs: dict[str, str], subject: str) -> None:
+def test_a_session_is_called_by_its_theme_or_else_by_its_first_input(inputs: Inputs, subject: str) -> None:
     assert subject_of(inputs, "ses_1") == subject
-
-
-def test_inputs_are_named_on_the_command_line() -> None:
-    assert read_inputs(["region=Japan", "note=a=b"]) == {"region": "Japan", "note": "a=b"}
-    with pytest.raises(BadParameter, match="'region' is no NAME=VALUE"):
-        read_inputs(["region"])
 
 
 def test_the_receipt_adds_up_what_every_submission_cost() -> None:

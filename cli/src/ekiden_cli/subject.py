@@ -1,47 +1,51 @@
 """What a session is about, in any workflow: its inputs by their names, and the one that names it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 
-import typer
-
+from ekiden_cli.inputs import USUAL_WORKFLOW, Typed, Value, convert, in_types
 from ekiden_cli.wrap import clean
 from ekiden_client import EkidenClient
-from ekiden_client.models.workflows import Workflow
+from ekiden_client.models.document import Inputs
+from ekiden_client.models.workflows import Workflow, WorkflowInput
 
 THEME = "theme"
 
 
-def subject_of(inputs: Mapping[str, object], otherwise: str = "") -> str:
+def subject_of(inputs: Inputs, otherwise: str = "") -> str:
     """The theme; in a workflow without one the first input that says something."""
-    said = (str(value) for value in (inputs.get(THEME) or "", *inputs.values()))
+    said = (_words(value) for value in (inputs.get(THEME) or "", *inputs.values()))
     return clean(next((text for text in said if text.strip()), otherwise))
 
 
-def read_inputs(given: Iterable[str]) -> dict[str, str]:
-    """Read `NAME=VALUE` words. Raises BadParameter."""
-    pairs = [word.partition("=") for word in given]
-    if wrong := next((name for name, sign, _ in pairs if not (name and sign)), None):
-        raise typer.BadParameter(f"{wrong!r} is no NAME=VALUE", param_hint="--input")
-    return {name: value for name, _, value in pairs}
+def _words(value: str | int | bool | Sequence[str]) -> str:
+    """As a person reads it; a switch by itself says nothing."""
+    if isinstance(value, bool):
+        return ""
+    return str(value) if isinstance(value, (str, int)) else ", ".join(value)
 
 
 async def wished(
-    gateway: EkidenClient, subject: str, workflow: str | None, language: str | None
-) -> tuple[dict[str, str], str | None]:
-    """The input that takes the subject, and the language when none is given: that of the subject, if there is a choice.
+    gateway: EkidenClient, subject: str, typed: Typed, workflow: str | None, language: str | None
+) -> tuple[dict[str, Value], str | None]:
+    """The inputs in their types, and the language when none is given: that of the subject, if there is a choice.
 
-    Without a workflow it is that of the gateway, whose input is the theme. Raises EkidenError.
+    Without a workflow it is that of the gateway, whose input is the theme. Raises BadParameter and EkidenError.
     """
-    if workflow is None:
-        return {THEME: subject}, language or language_of(subject)
-    known = await gateway.workflows.get(workflow)
     spoken = language_of(subject)
-    return {_first_input(known): subject}, language or (spoken if spoken in known.languages else None)
+    if workflow is None and not typed:
+        return {THEME: subject}, language or spoken
+    known = await gateway.workflows.get(workflow or USUAL_WORKFLOW)
+    name = _subject_input(known)
+    about = convert(name, [subject], known.inputs.get(name, WorkflowInput()), "THEME")
+    inputs = {name: about, **in_types(known, typed)}
+    return inputs, language or (spoken if spoken in known.languages else None)
 
 
-def _first_input(workflow: Workflow) -> str:
+def _subject_input(workflow: Workflow) -> str:
+    """The first required text; where there is none the first text, and in a workflow without texts what is required."""
+    texts = [name for name, given in workflow.inputs.items() if given.type == "string"]
     required = [name for name, given in workflow.inputs.items() if given.required]
-    return next(iter((*required, *workflow.inputs)), THEME)
+    return next(iter([*(name for name in texts if name in required), *texts, *required, *workflow.inputs]), THEME)
 
 
 def language_of(text: str) -> str:

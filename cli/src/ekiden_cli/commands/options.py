@@ -28,6 +28,10 @@ WebhookId = Annotated[
 Limit = Annotated[int, typer.Option(min=1, max=100, help="At most so many.")]
 Cursor = Annotated[str | None, typer.Option(help="Go on behind an earlier page.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, reuse, cost and take.")]
+InputWords = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="NAME=VALUE", help="Another input of the workflow; again for each item of a list."),
+]
 BudgetUsd = Annotated[float | None, typer.Option("--budget", min=0.01, metavar="USD", help="The most it may spend.")]
 
 

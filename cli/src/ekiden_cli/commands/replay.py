@@ -1,5 +1,6 @@
 """`ekiden replay`: what a changed workflow makes of the answers that were bought already."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,7 +93,7 @@ def forecast_lines(foreseen: ReplayForecast) -> Iterator[str]:
 
 def _known(workflow: str | None) -> tuple[str | None, str | None]:
     """What the gateway is told; of a folder also the version it has here. Raises CliError with its mistakes."""
-    if workflow is None or not Path(workflow).is_dir():
+    if workflow is None or not os.path.isdir(workflow):  # as in workflow.find_folder
         return workflow, None
     from ekiden_cli.workflow_lines import checked  # the checker takes a while to load
 

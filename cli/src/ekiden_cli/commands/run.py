@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from ekiden_cli.commands.options import BudgetUsd, Json, leave, with_gateway
+from ekiden_cli.commands.options import BudgetUsd, InputWords, Json, leave, with_gateway
 from ekiden_cli.completion import languages, platforms, steps, styles, workflow_names
+from ekiden_cli.inputs import read_inputs
 from ekiden_cli.json_view import JsonView
 from ekiden_cli.outcome import exit_code, tell_outcome
-from ekiden_cli.subject import read_inputs, wished
+from ekiden_cli.subject import wished
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.watch import Watch, watch
 from ekiden_client import CreatedSession, EkidenClient, GateDefault, GateTimeout, SessionStatus
@@ -26,7 +27,7 @@ Watching = Annotated[
 
 
 def run(
-    theme: Annotated[str, typer.Argument(help="What it is about: the workflow's first input.")],
+    theme: Annotated[str, typer.Argument(help="What it is about: the workflow's first required text.")],
     style: Annotated[
         str | None, typer.Option(help="entertainment, education, insight or personal_story.", autocompletion=styles)
     ] = None,
@@ -39,9 +40,7 @@ def run(
     workflow: Annotated[
         str | None, typer.Option(help="viral-content unless you have others.", autocompletion=workflow_names)
     ] = None,
-    inputs: Annotated[
-        list[str] | None, typer.Option("--input", metavar="NAME=VALUE", help="Another input of the workflow.")
-    ] = None,
+    inputs: InputWords = None,
     budget: BudgetUsd = None,
     pause_after: Phases = None,
     pause_before: Steps = None,
@@ -64,13 +63,13 @@ def run(
     """
     terminal = Terminal(as_json, in_lines=as_json and watching is True)
     timeout = _timeout(gate_timeout, gate_default)
-    further = read_inputs(inputs or ())
+    typed = read_inputs(inputs or ())
     started: list[str] = []
 
     async def job(gateway: EkidenClient) -> SessionStatus | None:
-        subject, spoken = await wished(gateway, theme, workflow, language)
+        given, spoken = await wished(gateway, theme, typed, workflow, language)
         session = await gateway.sessions.create(
-            inputs=subject | further,
+            inputs=given,
             style=style,
             platform=platform,
             language=spoken,

@@ -6,8 +6,9 @@ from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
-from ekiden_cli.commands.options import Cursor, Json, Limit, ListsByDefault, with_gateway
+from ekiden_cli.commands.options import Cursor, InputWords, Json, Limit, ListsByDefault, with_gateway
 from ekiden_cli.completion import languages, platforms, schedule_ids, styles, workflow_names
+from ekiden_cli.inputs import further_inputs, read_inputs
 from ekiden_cli.pages import tell_page
 from ekiden_cli.schedule_lines import preview_lines, run_line, schedule_line, schedule_lines, scheduler_lines
 from ekiden_cli.terminal import Terminal
@@ -58,6 +59,7 @@ def create_schedule(
     platform: Annotated[str | None, typer.Option(autocompletion=platforms, help="As in `ekiden run`.")] = None,
     language: Annotated[str | None, typer.Option(autocompletion=languages, help="As in `ekiden run`.")] = None,
     workflow: Annotated[str | None, typer.Option(autocompletion=workflow_names, help="As in `ekiden run`.")] = None,
+    inputs: InputWords = None,
     session_budget: Annotated[
         float | None, typer.Option(min=0.01, metavar="USD", help="The most that one session may spend.")
     ] = None,
@@ -73,10 +75,12 @@ def create_schedule(
         key: value for key, value in (options | {"budgetUsd": session_budget}).items() if value is not None
     }
     wish = (_body(session) if session else {}) | options_given
+    typed = read_inputs(inputs or ())
 
     async def job(gateway: EkidenClient) -> Schedule:
+        given = await further_inputs(gateway, str(wish.get("workflow") or "") or None, typed)
         return await gateway.schedules.create(
-            name, cron, time_zone, wish, overlap=overlap, catch_up_seconds=catch_up, budget_usd=budget or None
+            name, cron, time_zone, wish | given, overlap=overlap, catch_up_seconds=catch_up, budget_usd=budget or None
         )
 
     _show(with_gateway(job), schedule_lines, Terminal(as_json))

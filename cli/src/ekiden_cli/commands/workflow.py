@@ -1,5 +1,6 @@
 """`ekiden workflow`: find the mistakes of a workflow before anything runs or costs, and show what it does."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,6 +110,6 @@ def _sound(folder: Path, terminal: Terminal) -> "Package":
 def find_folder(folder: Path) -> Path:
     """The folder itself, or the one of that name below workflows/. Raises NotThere."""
     for place in (folder, Path("workflows") / folder):
-        if place.is_dir():
+        if os.path.isdir(place):  # Path.is_dir raises OSError for a name that is too long
             return place
     raise NotThere(f"There is no folder {folder}.", help="Name the folder that holds workflow.yaml.")

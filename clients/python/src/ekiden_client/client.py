@@ -19,7 +19,7 @@ from ekiden_client.patience import USUAL, Patience
 from ekiden_client.providers import Providers
 from ekiden_client.schedules import Schedules
 from ekiden_client.service import Service
-from ekiden_client.sessions import Sessions
+from ekiden_client.sessions import GivenInputs, Sessions
 from ekiden_client.webhooks import Webhooks
 from ekiden_client.workflows import Workflows
 
@@ -87,7 +87,7 @@ class EkidenClient:
         platform: str | None = None,
         language: str | None = None,
         workflow: str | None = None,
-        inputs: Mapping[str, str] | None = None,
+        inputs: GivenInputs | None = None,
         pause_before: Sequence[str] | None = None,
         budget_usd: float | None = None,
         metadata: Mapping[str, str] | None = None,

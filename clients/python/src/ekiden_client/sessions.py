@@ -25,6 +25,8 @@ from ekiden_client.models.words import DraftForm, DraftStatus, ReportForm, Statu
 from ekiden_client.paging import LARGEST_PAGE, through
 
 BASE = "/api/viral/cot-session"
+GivenInputs = Mapping[str, str | int | bool | Sequence[str]]
+"""Inputs in the types that the workflow gives them: text, integer, boolean, or a list of texts."""
 
 
 class Sessions:
@@ -41,7 +43,7 @@ class Sessions:
         platform: str | None = None,
         language: str | None = None,
         workflow: str | None = None,
-        inputs: Mapping[str, str] | None = None,
+        inputs: GivenInputs | None = None,
         auto_advance: bool | None = None,
         pause_after_phases: Sequence[int] | None = None,
         pause_before: Sequence[str] | None = None,
@@ -54,9 +56,9 @@ class Sessions:
     ) -> CreatedSession:
         """Create a session, and with `start` start it. What is None is left to the gateway and the workflow.
 
-        `inputs` are further inputs of a workflow of your own; `gate_timeout` is for each gate, and without it they wait
-        for ever. Give an `idempotency_key` that you have stored when your
-        own process may die and ask again: the same key and wishes name the same session.
+        `inputs` are further inputs of a workflow of your own, in the types that `workflows.get` says. `gate_timeout` is
+        for each gate, and without it they wait for ever. Give an `idempotency_key` that you have stored when your own
+        process may die and ask again: the same key and wishes name the same session.
         """
         wish = {
             "theme": theme,
