@@ -16,7 +16,6 @@ WISHES: Mapping[str, Mapping[str, str]] = {
 }
 FILES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "report.{language}.md": ("report", {}),
-    "report.{language}.html": ("report", {"format": "html"}),
     "drafts.{language}.md": ("drafts", {"format": "markdown"}),
     "drafts.{language}.csv": ("drafts", {"format": "csv"}),
 }
