@@ -24,44 +24,7 @@ SCHEMA_VERSION = 1
 
 
 def to_document(session: Session) -> Document:
-    money, wishes, failure = session.money, session.wishes, session.failure
-    return {
-        "_id": session.id,
-        "schemaVersion": SCHEMA_VERSION,
-        "owner": session.owner,
-        "workflow": session.workflow,
-        "input": dict(session.input),
-        "language": session.language,
-        "createdAt": session.created_at,
-        "metadata": dict(session.metadata),
-        "webhookUrl": session.webhook_url,
-        "parent": session.parent,
-        **({"replay": _replay(session.replay)} if session.replay else {}),
-        **({"scheduleId": session.schedule, "scheduledAt": session.scheduled_at} if session.schedule else {}),
-        "autoAdvance": wishes.auto_advance,
-        "pauseAfterPhases": sorted(wishes.pause_after),
-        "pauseBefore": sorted(str(position) for position in wishes.pause_before),
-        "gateTimeout": _timeout(wishes.gate_timeout),
-        "budget": money.budget,
-        "reserved": _amounts(money.reserved),
-        "settled": _amounts(money.settled),
-        "saved": money.saved,
-        "version": session.version,
-        "status": session.status.value,
-        "waitingReason": session.waiting_reason.value if session.waiting_reason else None,
-        "nextRetryAt": session.next_retry_at,
-        "retryCount": session.retry_count,
-        "position": str(session.position) if session.position else None,
-        "gate": {"since": session.gate.since, "dueAt": session.gate.due} if session.gate else None,
-        "gatesReached": session.gates_reached,
-        "gatesPassed": sorted(session.gates_passed),
-        "steps": {key: _step(step) for key, step in session.steps.items()},
-        "edited": dict(session.edited),
-        "failure": {"error": failure.error, "message": failure.message, "taskId": failure.task_id} if failure else None,
-        "startedAt": session.started_at,
-        "finishedAt": session.finished_at,
-        "restoredTo": session.restored_to,
-    }
+    return _without_steps(session) | {"steps": {key: _step(step) for key, step in session.steps.items()}}
 
 
 def from_document(document: Mapping[str, Any]) -> Session:
@@ -114,12 +77,50 @@ def from_document(document: Mapping[str, Any]) -> Session:
 
 def changes(before: Session, after: Session) -> Document:
     """The fields to set so that the one becomes the other; steps one by one, because results are long."""
-    old, new = to_document(before), to_document(after)
-    changed = {name: value for name, value in new.items() if name != "steps" and value != old[name]}
-    for key, step in new["steps"].items():
-        if step != old["steps"].get(key):
-            changed[f"steps.{key}"] = step
-    return changed
+    old, new = _without_steps(before), _without_steps(after)
+    changed = {name: value for name, value in new.items() if value != old[name]}
+    steps = {key: step for key, step in after.steps.items() if step != before.steps.get(key)}
+    return changed | {f"steps.{key}": _step(step) for key, step in steps.items()}
+
+
+def _without_steps(session: Session) -> Document:
+    money, wishes, failure = session.money, session.wishes, session.failure
+    return {
+        "_id": session.id,
+        "schemaVersion": SCHEMA_VERSION,
+        "owner": session.owner,
+        "workflow": session.workflow,
+        "input": dict(session.input),
+        "language": session.language,
+        "createdAt": session.created_at,
+        "metadata": dict(session.metadata),
+        "webhookUrl": session.webhook_url,
+        "parent": session.parent,
+        **({"replay": _replay(session.replay)} if session.replay else {}),
+        **({"scheduleId": session.schedule, "scheduledAt": session.scheduled_at} if session.schedule else {}),
+        "autoAdvance": wishes.auto_advance,
+        "pauseAfterPhases": sorted(wishes.pause_after),
+        "pauseBefore": sorted(str(position) for position in wishes.pause_before),
+        "gateTimeout": _timeout(wishes.gate_timeout),
+        "budget": money.budget,
+        "reserved": _amounts(money.reserved),
+        "settled": _amounts(money.settled),
+        "saved": money.saved,
+        "version": session.version,
+        "status": session.status.value,
+        "waitingReason": session.waiting_reason.value if session.waiting_reason else None,
+        "nextRetryAt": session.next_retry_at,
+        "retryCount": session.retry_count,
+        "position": str(session.position) if session.position else None,
+        "gate": {"since": session.gate.since, "dueAt": session.gate.due} if session.gate else None,
+        "gatesReached": session.gates_reached,
+        "gatesPassed": sorted(session.gates_passed),
+        "edited": dict(session.edited),
+        "failure": {"error": failure.error, "message": failure.message, "taskId": failure.task_id} if failure else None,
+        "startedAt": session.started_at,
+        "finishedAt": session.finished_at,
+        "restoredTo": session.restored_to,
+    }
 
 
 def _step(step: StepState) -> Document:
