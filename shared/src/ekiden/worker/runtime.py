@@ -167,7 +167,7 @@ class Runtime:
             return None
         claim: Claim | None = None
         try:
-            if await self.ledger.answer_from_cache(task_id):  # an identical search may have come while we waited
+            if queued and await self.ledger.answer_from_cache(task_id):  # an identical one came while we waited
                 await self._announce_end(task_id, session_id, completed=True)
                 return None
             self._reach("before_claim")
