@@ -30,7 +30,7 @@ async def test_of_many_updates_each_is_told_whether_it_was_made(
     database: Database, numbered: list[str], *, pipeline: bool
 ) -> None:
     collection = database.journaled("numbered")
-    update = Updates(collection)
+    update = Updates(collection, database.writing)
     even = [{"_id": name, "n": {"$mod": [2, 0]}} for name in numbered]
 
     made = await asyncio.gather(*(update(query, raised(100, pipeline=pipeline)) for query in even))
@@ -41,7 +41,7 @@ async def test_of_many_updates_each_is_told_whether_it_was_made(
 
 
 async def test_of_two_that_want_the_same_document_one_is_told_yes(database: Database, numbered: list[str]) -> None:
-    update = Updates(database.journaled("numbered"))
+    update = Updates(database.journaled("numbered"), database.writing)
     first_come = [{"_id": numbered[0], "n": 0}] * TOGETHER
 
     made = await asyncio.gather(*(update(query, {"$set": {"n": -n - 1}}) for n, query in enumerate(first_come)))

@@ -24,6 +24,7 @@ from ekiden.domain.messages import Cancel, Start
 from ekiden.domain.plan import Provider
 from ekiden.domain.session import Money, Session, Status, WaitingReason
 from ekiden.errors import Unreachable
+from ekiden.metrics import CAS_CONFLICTS
 from ekiden.relay import Relay
 from ekiden.retry import UnknownOutcome
 from ekiden.stamp import Stamp
@@ -57,6 +58,10 @@ LEASE_OVER = 8.5
 SETTLED = 6.0
 COST = Micros(700)
 CAP = Micros(10_000)
+
+
+def conflicts() -> float:
+    return next(iter(CAS_CONFLICTS.collect())).samples[0].value
 
 
 class HandClock(DatabaseClock):
@@ -206,6 +211,18 @@ async def test_an_answer_that_was_not_applied_is_decided_on(site: Site) -> None:
     assert session.status is Status.EXECUTING
     assert len(session.waits_for) == await site.announced(SEARCH) == 3
     assert session.money.spent == COST
+
+
+async def test_of_events_that_come_together_one_decides(site: Site) -> None:
+    tasks = await site.reach_searches()
+    for task in tasks:
+        await site.answer(task, SEARCH, {"text": "found", "sources": []})
+    lost, version = conflicts(), (await site.session()).version
+
+    await asyncio.gather(*(site.relay.task_ended(site.id, task) for task in tasks))
+
+    assert (await site.session()).version == version + 1
+    assert conflicts() == lost
 
 
 async def test_a_lease_that_ran_out_is_freed_and_announced(site: Site) -> None:

@@ -8,8 +8,9 @@ Longer than a module should be: deciding, saving and sending are one thing, and 
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -62,6 +63,7 @@ class Relay:
     announcer: Announcer
     clock: Clock
     policies: Policies
+    _looking: WeakValueDictionary[SessionId, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
 
     async def say(
         self,
@@ -106,9 +108,13 @@ class Relay:
         return await self.look_at(session, late_bills=late_bills, known_as=known_as)
 
     async def task_ended(self, session_id: SessionId, task_id: TaskId) -> Decision | None:
-        """Look, because a task is said to have ended; its outcome is asked for at the same time as its session."""
-        session, outcomes = await asyncio.gather(self.sessions.load(session_id), self.tasks.outcomes([task_id]))
-        return await self.look_at(session, known=outcomes) if session is not None else None
+        """Look, because a task is said to have ended; its outcome is asked for at the same time as its session.
+
+        Of searches that end together one look moves the session; without their turn all would decide and one would win.
+        """
+        async with self._looking.setdefault(session_id, asyncio.Lock()):
+            session, outcomes = await asyncio.gather(self.sessions.load(session_id), self.tasks.outcomes([task_id]))
+            return await self.look_at(session, known=outcomes) if session is not None else None
 
     async def look_at(
         self,
@@ -154,15 +160,15 @@ class Relay:
         return len(missing)
 
     async def announce(self, named: Iterable[tuple[Provider, TaskId, SessionId]]) -> None:
-        """Publish commands, and note which were. Raises Unreachable behind those that could be published."""
-        told: list[TaskId] = []
-        try:
-            for provider, task_id, session_id in named:
-                await self.announcer.command(provider, task_id, session_id)
-                told.append(task_id)
-        finally:
-            if told:
-                await self.tasks.told(told)
+        """Publish commands, and note which were. Raises Unreachable when one of them could not be published."""
+        wanted = list(named)
+        sent = [self.announcer.command(*each) for each in wanted]
+        errors = await asyncio.gather(*sent, return_exceptions=True)
+        told = [task_id for (_, task_id, _), error in zip(wanted, errors, strict=True) if error is None]
+        if told:
+            await self.tasks.told(told)
+        if failed := [error for error in errors if error is not None]:
+            raise failed[0]
 
     async def cached(self, session: Session, orders: Sequence[Order], cache_seconds: float) -> Mapping[TaskId, Micros]:
         """Those of a session's orders that the cache would answer now, with what they cost when they were bought.

@@ -14,6 +14,7 @@ from pymongo.read_concern import ReadConcern
 from ekiden.clock import DatabaseClock
 from ekiden.errors import Unreachable
 from ekiden.metrics import UNREACHABLE
+from ekiden.store.turn import Turn
 from ekiden.store.watch import CommandWatch
 
 Document = dict[str, Any]
@@ -49,6 +50,7 @@ class Database:
         )
         self._database = self._client.get_database(name, read_preference=ReadPreference.PRIMARY)
         self.clock = DatabaseClock()
+        self.writing, self.reading = Turn(), Turn(2)
 
     def journaled(self, collection: str) -> Collection:
         return self._database.get_collection(collection, write_concern=JOURNALED, read_concern=ReadConcern("local"))

@@ -15,6 +15,7 @@ from pymongo import UpdateOne
 
 from ekiden.errors import Unreachable
 from ekiden.store.database import Collection, Document, away
+from ekiden.store.turn import Turn
 
 MOST_TOGETHER = 64
 """As many as a worker has tasks in flight. A round trip of so many takes a few milliseconds."""
@@ -29,8 +30,9 @@ class Group(Generic[Asked, Answer]):
     An error that is not Unreachable may be the fault of one of them: then each is asked alone.
     """
 
-    def __init__(self, trip: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer]]]) -> None:
+    def __init__(self, trip: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer]]], turn: Turn) -> None:
         self._trip = trip
+        self._turn = turn
         self._waiting: list[tuple[Asked, asyncio.Future[Answer]]] = []
         self._travelling: asyncio.Task[None] | None = None
 
@@ -45,8 +47,9 @@ class Group(Generic[Asked, Answer]):
     async def _travel(self) -> None:
         try:
             while self._waiting:
-                together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
-                await self._carry(together)
+                async with self._turn.taken():
+                    together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+                    await self._carry(together)
         finally:
             self._travelling = None
 
@@ -80,10 +83,10 @@ class Updates:
     a mark that each leaves in its document.
     """
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: Collection, turn: Turn) -> None:
         self._collection = collection
         self._marks = count(int.from_bytes(urandom(4)) >> 1 << 32)
-        self._group = Group(self._write)
+        self._group = Group(self._write, turn)
 
     async def __call__(self, query: Document, change: list[Document] | Document) -> bool:
         """`query` names one document by its `_id`. Raises Unreachable, and what else the driver raises."""

@@ -39,8 +39,8 @@ class MongoLedger:
     ) -> None:
         self._journaled = database.journaled("tasks")
         self._quick = database.quick("tasks")
-        self._update = Updates(self._journaled)
-        self._claims = Group(self._take)
+        self._update = Updates(self._journaled, database.writing)
+        self._claims = Group(self._take, database.writing)
         self._clock = database.clock
         self._worker = worker
         self._searches = provider.searches

@@ -79,8 +79,8 @@ class SessionStore:
     def __init__(self, database: Database) -> None:
         self._sessions = database.journaled("sessions")
         self._settled = self._sessions.with_options(read_concern=ReadConcern("majority"))
-        self._update = Updates(self._sessions)
-        self._loads = Group(self._find)
+        self._update = Updates(self._sessions, database.writing)
+        self._loads = Group(self._find, database.reading)
 
     async def create(self, session: Session, idempotency: Idempotency | None = None) -> bool:
         """Store a new session. False when one of that id, or of that owner and idempotency key, is there already."""

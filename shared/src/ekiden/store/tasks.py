@@ -56,10 +56,11 @@ class TaskStore:
         self._journaled = database.journaled("tasks")
         self._quick = database.quick("tasks")
         self._clock = database.clock
-        self._inserts = Group(self._insert_all)
-        self._verdicts = Group(partial(self._find_verdicts, _VERDICT))
-        self._bills = Group(partial(self._find_verdicts, _BILL))
-        self._tellings = Group(self._tell)
+        self._inserts = Group(self._insert_all, database.writing)
+        self._verdicts = Group(partial(self._find_verdicts, _VERDICT), database.reading)
+        self._bills = Group(partial(self._find_verdicts, _BILL), database.reading)
+        self._opens = Group(self._find_open, database.reading)
+        self._tellings = Group(self._tell, database.writing)
 
     async def create(self, tasks: Sequence[NewTask]) -> None:
         """Create tasks; those that exist stay as they are, with the prompt they were rendered with."""
@@ -83,9 +84,7 @@ class TaskStore:
 
     async def any_open(self, task_ids: Sequence[TaskId]) -> bool:
         """Whether one of these is still on its way: the cheap first question of every event."""
-        with away():
-            query = {"_id": {"$in": list(task_ids)}, "status": {"$in": list(OPEN)}}
-            return await self._journaled.find_one(query, {"_id": 1}) is not None
+        return await self._opens(task_ids)
 
     async def outcomes(self, task_ids: Iterable[TaskId]) -> dict[TaskId, Outcome]:
         """What the ledger says of these tasks; those it does not know are left out."""
@@ -269,6 +268,11 @@ class TaskStore:
         found = self._journaled.find({"_id": {"$in": [task for tasks in asked for task in tasks]}}, shown)
         known = {TaskId(row["_id"]): outcome(row) for row in await found.to_list()}
         return [{task: known[task] for task in tasks if task in known} for tasks in asked]
+
+    async def _find_open(self, asked: Sequence[Sequence[TaskId]]) -> Sequence[bool]:
+        query = {"_id": {"$in": [task for tasks in asked for task in tasks]}, "status": {"$in": list(OPEN)}}
+        found = {row["_id"] for row in await self._journaled.find(query, {"_id": 1}).to_list()}
+        return [not found.isdisjoint(tasks) for tasks in asked]
 
     async def _insert_all(self, asked: Sequence[Sequence[Document]]) -> Sequence[None]:
         try:
