@@ -14,10 +14,14 @@ from ekiden_gateway.problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What was filled in, and what is wrong with it, by field."""
+    """What was filled in, and what is wrong with it, by field.
+
+    Of a form that was posted, a box that is not there was unticked; before, it is as its field says.
+    """
 
     values: Mapping[str, list[str]]
     mistakes: Mapping[str, str]
+    posted: bool = False
 
     def value(self, name: str, otherwise: str = "") -> str:
         return self.values[name][-1] if self.values.get(name) else otherwise

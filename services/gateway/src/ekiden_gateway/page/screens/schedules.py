@@ -66,10 +66,12 @@ async def make(parts: UsedParts, visitor: Known, form: WrittenForm) -> Response:
         asked = CreateSchedule.model_validate(_asked(parts, form))
         if form.text("do") != "save":
             seen = await _preview(parts, schedules.new_schedule(parts, visitor.owner, asked))
-            return await _form(parts, visitor, Filled(form.fields, {}), None, seen)
+            return await _form(parts, visitor, Filled(form.fields, {}, posted=True), None, seen)
         made = await routes.create(asked, parts, visitor.owner, Response(), form.key)
     except (ValidationError, Problem) as error:
-        return await _form(parts, visitor, Filled(form.fields, _mistakes(error)), None, code=INVALID.status)
+        return await _form(
+            parts, visitor, Filled(form.fields, _mistakes(error), posted=True), None, code=INVALID.status
+        )
     return go_to(f"/schedules/{made.schedule_id}")
 
 
@@ -99,10 +101,12 @@ async def edit(schedule: Shown, parts: UsedParts, visitor: Known, form: WrittenF
         asked = EditSchedule.model_validate(_asked(parts, form))
         if form.text("do") != "save":
             seen = await _preview(parts, schedules.edited(parts, schedule, asked))
-            return await _form(parts, visitor, Filled(form.fields, {}), schedule, seen)
+            return await _form(parts, visitor, Filled(form.fields, {}, posted=True), schedule, seen)
         await routes.edit(schedule, parts, asked, Response(), form.text("seen") or None)
     except (ValidationError, Problem) as error:
-        return await _form(parts, visitor, Filled(form.fields, _mistakes(error)), schedule, code=INVALID.status)
+        return await _form(
+            parts, visitor, Filled(form.fields, _mistakes(error), posted=True), schedule, code=INVALID.status
+        )
     return go_to(f"/schedules/{schedule.id}")
 
 
@@ -143,7 +147,12 @@ async def _form(
         "schedule_form.html.j2",
         code,
         here="schedules",
-        **start.wishes(parts, visitor, _workflow(parts, filled.value("workflow"))),
+        **start.wishes(
+            parts,
+            visitor,
+            _workflow(parts, filled.value("workflow")),
+            schedule.session.wishes.pause_before if schedule else (),
+        ),
         filled=filled,
         schedule=views.summary(schedule) if schedule else None,
         tag=etag(views.state(schedule)) if schedule else "",

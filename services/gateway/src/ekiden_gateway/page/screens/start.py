@@ -1,14 +1,16 @@
 """The start form: made from the inputs of a workflow, with what a session will cost at most before it is started."""
 
 import re
+from collections.abc import Collection
 
 from fastapi import Response
 from pydantic import ValidationError
 
 from ekiden.domain.decider import decide
 from ekiden.domain.forecast import forecast
-from ekiden.domain.ids import SessionId
+from ekiden.domain.ids import Position, SessionId
 from ekiden.domain.messages import Start
+from ekiden.domain.plan import StepPlan
 from ekiden.domain.session import InputValue, Money, Session
 from ekiden.domain.told import told
 from ekiden.workflow.inputs import Input
@@ -53,7 +55,7 @@ async def start(parts: UsedParts, visitor: Known, form: WrittenForm) -> Response
     except (ValidationError, Problem) as error:
         found = {name.split(".")[0]: message for name, message in mistaken(error).items()}
         wrong = {NAMES.get(name, name): message for name, message in found.items()}
-        return await _form(parts, visitor, workflow, Filled(form.fields, wrong), INVALID.status)
+        return await _form(parts, visitor, workflow, Filled(form.fields, wrong, posted=True), INVALID.status)
     return go_to(f"/sessions/{created.session_id}")
 
 
@@ -70,8 +72,10 @@ async def _form(parts: Parts, visitor: Visitor, workflow: Workflow, filled: Fill
     )
 
 
-def wishes(parts: Parts, visitor: Visitor, workflow: Workflow) -> dict[str, object]:
-    """What the fields of a session to come are made of."""
+def wishes(
+    parts: Parts, visitor: Visitor, workflow: Workflow, set_before: Collection[Position] = ()
+) -> dict[str, object]:
+    """What the fields of a session to come are made of; gates before `set_before` are among them."""
     known = views.workflow(workflow)
     language = visitor.words.language
     return {
@@ -83,9 +87,19 @@ def wishes(parts: Parts, visitor: Visitor, workflow: Workflow) -> dict[str, obje
             (name, in_language(one.definition.title, language, name))
             for name, one in sorted(parts.catalogue.workflows.items())
         ],
-        "fan_outs": [str(step.position) for step in workflow.plan.steps if step.for_each is not None],
+        "stops": stops(workflow, set_before),
         "budget": parts.settings.session_budget_usd or known.budget_usd,
     }
+
+
+def stops(workflow: Workflow, set_before: Collection[Position] = ()) -> list[StepPlan]:
+    """The steps that a form offers a gate before: the searches, and those that have one already."""
+    usual = workflow.definition.gates.pause_before
+    return [
+        step
+        for step in workflow.plan.steps
+        if step.for_each is not None or step.position in set_before or str(step.position) in usual
+    ]
 
 
 async def _forecast(parts: Parts, visitor: Visitor, workflow: Workflow) -> ForecastAnswer:
@@ -122,9 +136,9 @@ def asked(form: Form, workflow: Workflow) -> dict[str, object]:
     if budget := form.text("budget"):
         asked["budgetUsd"] = _number(budget)
     usual = gates(workflow)
-    if (after := form.texts("pause_after")) != usual["pause_after"]:
+    if set(after := form.texts("pause_after")) != set(usual["pause_after"]):
         asked["pauseAfterPhases"] = [int(gate) for gate in after if gate.isdecimal() and len(gate) < 4]
-    if (before := form.texts("pause_before")) != usual["pause_before"]:
+    if set(before := form.texts("pause_before")) != set(usual["pause_before"]):
         asked["pauseBefore"] = before
     return asked
 
