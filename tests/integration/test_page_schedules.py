@@ -44,6 +44,19 @@ async def test_a_schedule_is_looked_at_then_saved_changed_and_deleted(reader: Re
     assert await stored(reader) == []
 
 
+async def test_an_edit_keeps_what_the_form_has_no_field_for(reader: Reader) -> None:
+    wishes = {"autoAdvance": False, "gateTimeout": {"afterSeconds": 60, "then": "stop"}, "metadata": {"team": "tea"}}
+    session = {"workflow": "small", "theme": "tea", "pauseBefore": ["2.INTEGRATE"], **wishes}
+    asked = {"name": "Nightly", "cron": "0 3 * * *", "timeZone": "UTC", "session": session}
+    made = (await reader.site.client.post("/api/schedules", json=asked)).json()["scheduleId"]
+    path = f"/schedules/{made}"
+    await reader.send(await reader.open(f"{path}/edit"), f"{path}/edit", cron="0 4 * * *", do="save")
+    kept = (await reader.site.client.get(f"/api{path}")).json()
+    assert kept["cron"] == "0 4 * * *"
+    assert kept["session"] | session == kept["session"]
+    await reader.send(await reader.open(path), f"{path}/delete")
+
+
 async def test_a_mistake_is_said_beside_its_field(reader: Reader) -> None:
     for field, wrong in {
         "cron": "every day",

@@ -71,9 +71,11 @@ def _sent(element: Element, following: list[Element]) -> str | None:
         after = following[following.index(element) + 1 :]
         options = [e for e in after if e.tag == "option"]
         return next((e for e in options if "selected" in e.attributes), options[0]).attributes.get("value")
-    if element.tag == "input" and element.attributes.get("type") not in {"checkbox", "radio"}:
-        return element.attributes.get("value") or ""
-    return None
+    if element.tag != "input" or (
+        element.attributes.get("type") in {"checkbox", "radio"} and "checked" not in element.attributes
+    ):
+        return None
+    return element.attributes.get("value") or ""
 
 
 @pytest.fixture(scope="module")

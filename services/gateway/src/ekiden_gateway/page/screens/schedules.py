@@ -34,6 +34,8 @@ router = router()
 ROWS = 25
 TICKS = 5
 _NAMES = {"timeZone": "zone", "budgetUsd": "month", "catchUpSeconds": "catch_up"}
+_UNSHOWN = ("autoAdvance", "gateTimeout", "webhookUrl", "metadata")
+"""What `create` takes and the form has no field for: an edit leaves it as it was."""
 _ZONES = ("Asia/Tokyo", "UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Los_Angeles")
 Cursor = Annotated[str, Query(max_length=200)]
 
@@ -98,7 +100,7 @@ async def edit(schedule: Shown, parts: UsedParts, visitor: Known, form: WrittenF
     """The same for one that is there; somebody else's change since the form was shown is not overwritten."""
     begun(parts)
     try:
-        asked = EditSchedule.model_validate(_asked(parts, form))
+        asked = EditSchedule.model_validate(_asked(parts, form, schedule))
         if form.text("do") != "save":
             seen = await _preview(parts, schedules.edited(parts, schedule, asked))
             return await _form(parts, visitor, Filled(form.fields, {}, posted=True), schedule, seen)
@@ -167,13 +169,14 @@ def _workflow(parts: Parts, name: str) -> Workflow:
     return start.named(parts, name or DEFAULT)
 
 
-def _asked(parts: Parts, form: Form) -> dict[str, object]:
-    """As the body of the API's routes. Raises Problem."""
+def _asked(parts: Parts, form: Form, before: Schedule | None = None) -> dict[str, object]:
+    """As the body of the API's routes; what no field shows stays as it was asked for before. Raises Problem."""
     workflow = _workflow(parts, form.text("workflow"))
     try:
         session = start.asked(form, workflow)
     except Problem:
         raise invalid("session.budgetUsd", told("is no number")) from None
+    kept: Mapping[str, object] = before.asked if before else {}
     return {
         "name": form.text("name"),
         "cron": form.text("cron"),
@@ -181,7 +184,7 @@ def _asked(parts: Parts, form: Form) -> dict[str, object]:
         "overlap": form.text("overlap"),
         "catchUpSeconds": _number("catchUpSeconds", form.text("catch_up")),
         "budgetUsd": _number("budgetUsd", form.text("month")) if form.text("month") else None,
-        "session": session,
+        "session": {name: kept[name] for name in _UNSHOWN if name in kept} | session,
     }
 
 
