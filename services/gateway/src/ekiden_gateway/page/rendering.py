@@ -5,11 +5,11 @@ from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from ekiden.workflow.addresses import is_web_address
 from ekiden_gateway.page import assets
 from ekiden_gateway.page.languages import LANGUAGES
 from ekiden_gateway.page.timetable import timetable
@@ -44,14 +44,7 @@ def environment() -> Environment:
 
 def web_address(text: object) -> str | None:
     """A text that may be linked to, as it is; None for any that a browser would do something else with."""
-    if not isinstance(text, str) or len(text) > 2000:
-        return None
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return None
-    plain = parts.scheme in {"http", "https"} and parts.hostname and not any(c.isspace() for c in text)
-    return text if plain else None
+    return text if isinstance(text, str) and is_web_address(text) else None
 
 
 def clipped(said: str | int | list[str], longest: int = LONGEST_VALUE) -> str:
