@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from markdown_it import MarkdownIt
 
+from ekiden.domain.session import InputValue
 from ekiden_gateway.page.languages import words
 from ekiden_gateway.page.report import document, drafts
 from ekiden_gateway.page.report.markdown import fenced, inline, link, quoted
@@ -184,3 +185,29 @@ def test_waiting_shows_as_a_gap_on_the_time_line() -> None:
     session = replace(told.session, steps={**told.session.steps, "2I": moved})
     last = report(replace(told, session=session)).markdown().strip().splitlines()[-1]
     assert "`·······················█`" in last
+
+
+@pytest.mark.parametrize(("language", "yes", "no"), [("en", "yes", "no"), ("ja", "はい", "いいえ")])
+def test_a_choice_of_two_is_told_in_the_words_of_the_report(language: str, yes: str, no: str) -> None:
+    told = completed()
+    given: dict[str, InputValue] = {"theme": "tea", "deep": True, "wide": False}
+    text = report(replace(told, session=replace(told.session, language=language, input=given))).markdown()
+    assert f"- **Deep:** {yes}\n- **Wide:** {no}\n" in text
+    assert "True" not in text
+
+
+def test_a_long_title_is_cut_on_the_tab() -> None:
+    assert f"<title>{'a' * document.LONGEST_TITLE}… · Ekiden</title>" in document.html("", "a" * 2000, "en")
+
+
+def test_a_thread_is_left_out_once_a_person_has_written_the_text() -> None:
+    own = draft(1, thread=["first post", "second post"])
+    edited = own | {"editedContent": "mine"}
+    assert "first post" in drafts.drafts("T", [own], words("en"), simulated=False)
+    assert "first post" not in drafts.drafts("T", [edited], words("en"), simulated=False)
+    made = rows(replace(completed(), drafts=[own, edited]))
+    assert [row["thread"] for row in made] == ["first post second post", ""]
+
+
+def test_csv_has_no_column_for_a_thread_that_no_draft_has() -> None:
+    assert "thread" not in rows(completed())[0]

@@ -13,9 +13,12 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
+from ekiden_gateway.page.rendering import clipped
 from ekiden_gateway.page.report.markdown import plain
 
 _STYLE = Path(__file__).with_name("report.css")
+LONGEST_TITLE = 200
+"""Characters of what a browser shows on a tab."""
 
 
 def html(markdown: str, title: str, language: str) -> str:
@@ -25,7 +28,7 @@ def html(markdown: str, title: str, language: str) -> str:
         f'<!doctype html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>{escape(plain(title))} · Ekiden</title>\n<style>{_style()}</style>\n</head>\n"
+        f"<title>{escape(clipped(plain(title), LONGEST_TITLE))} · Ekiden</title>\n<style>{_style()}</style>\n</head>\n"
         f"<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
     )
 

@@ -32,14 +32,19 @@ def draft_lines(document: Document, t: Words, *, level: int) -> Iterator[str]:
         yield from (f"> {flag(name, t)}", "")
     if text := text_of(document):
         yield from fenced(text)
-    yield from outline({name: value for name, value in fields.items() if name not in ("title", "content")}, t)
+    told = {"title", "content", *(["thread"] if is_edited(document) else [])}
+    yield from outline({name: value for name, value in fields.items() if name not in told}, t)
     yield ""
 
 
 def text_of(document: Document) -> str:
     """What is to be posted: a person's text where there is one."""
-    edited = document.get("editedContent")
-    return str(edited if edited is not None else document["fields"].get("content") or "")
+    return str(document["editedContent"] if is_edited(document) else document["fields"].get("content") or "")
+
+
+def is_edited(document: Document) -> bool:
+    """Whether a person's text stands in place of the model's, whose thread is then of a text that is not posted."""
+    return document.get("editedContent") is not None
 
 
 def flag(name: str, t: Words) -> str:

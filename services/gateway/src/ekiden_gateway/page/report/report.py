@@ -67,7 +67,9 @@ class Report:
         money = session.money
         yield f"- **{t('report.status')}:** {self._status()}"
         for key, said in session.input.items():
-            if said and said != self.title:
+            if isinstance(said, bool):
+                yield f"- **{field_name(key, t)}:** {t('value.yes') if said else t('value.no')}"
+            elif said and said != self.title:
                 choice = t(f"choice.{said}") if t.has(f"choice.{said}") else inline(clipped(said, 300))
                 yield f"- **{field_name(key, t)}:** {choice}"
         yield f"- **{t('list.workflow')}:** {inline(name)} (`{session.workflow}`)"

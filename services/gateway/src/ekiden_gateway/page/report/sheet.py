@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from ekiden_gateway.page.report.drafts import text_of
+from ekiden_gateway.page.report.drafts import is_edited, text_of
 from ekiden_gateway.page.report.markdown import plain
 
 Document = Mapping[str, Any]
@@ -17,17 +17,27 @@ _SOURCE = ("title", "url", "date")
 
 
 def sheet(documents: Sequence[Document], names: Sequence[str], *, simulated: bool, bom: bool = False) -> str:
-    """A row for each draft, a column for each field its workflow gives it; in `content` a person's text comes first."""
-    fields = [*names, *(["content"] if "content" not in names else [])]
+    """A row for each draft, a column for each field its workflow gives it; in `content` a person's text comes first.
+
+    `thread` has a column when a draft was split into one.
+    """
+    split = any(document["fields"].get("thread") for document in documents)
+    fields = [*names, *(name for name in ["content", *(["thread"] if split else [])] if name not in names)]
     written = io.StringIO(newline="")
     rows = csv.writer(written, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     rows.writerow(["conceptNumber", "status", *fields, "flags", "simulated", "createdAt", "editedAt"])
     for document in documents:
-        own = [text_of(document) if name == "content" else document["fields"].get(name) for name in fields]
+        own = [_field(document, name) for name in fields]
         times = [moment.isoformat() if (moment := document.get(name)) else "" for name in ("createdAt", "editedAt")]
         about = [document.get("flags", []), simulated]
         rows.writerow([document["conceptNumber"], document["status"], *map(cell, [*own, *about]), *times])
     return f"{BOM if bom else ''}{written.getvalue()}"
+
+
+def _field(document: Document, name: str) -> object:
+    if name == "content":
+        return text_of(document)
+    return None if name == "thread" and is_edited(document) else document["fields"].get(name)
 
 
 def cell(value: object) -> str:
