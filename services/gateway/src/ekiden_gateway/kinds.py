@@ -86,7 +86,7 @@ UNKNOWN_PROVIDER = Kind(
     "unknown-provider",
     404,
     "There is no such provider",
-    "Only `gpt` and `perplexity` are providers.",
+    "It is neither gpt, perplexity nor one that `EKIDEN_PROVIDERS` adds.",
     "List the providers.",
 )
 UNKNOWN_DEAD_LETTER = Kind(

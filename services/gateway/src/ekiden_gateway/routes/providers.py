@@ -17,7 +17,15 @@ DEFAULT_REASON = "opened by a person"
 
 
 def named(
-    name: Annotated[str, Path(alias="provider", max_length=100, description="gpt or perplexity", examples=["gpt"])],
+    name: Annotated[
+        str,
+        Path(
+            alias="provider",
+            max_length=100,
+            description="gpt, perplexity, or one that `EKIDEN_PROVIDERS` adds",
+            examples=["gpt"],
+        ),
+    ],
 ) -> Provider:
     try:
         return Provider(name)
