@@ -32,7 +32,7 @@ class Catalogue:
                 package = load(folder)
                 packages[package.definition.name] = package
             except WorkflowInvalid as error:
-                mistakes += [replace(wrong, file=f"{folder.name}/{wrong.file}") for wrong in error.mistakes]
+                mistakes += inside(folder, error.mistakes)
         if mistakes:
             raise WorkflowInvalid(mistakes)
         return cls(packages, {name: package.compile(policies) for name, package in packages.items()})
@@ -41,3 +41,8 @@ class Catalogue:
         """Store what the database does not have yet. Raises Unreachable."""
         for package in self.packages.values():
             await store.save(package)
+
+
+def inside(folder: Path, mistakes: Iterable[Mistake]) -> list[Mistake]:
+    """The mistakes of one workflow, with its folder in front: several have a `workflow.yaml`."""
+    return [replace(wrong, file=f"{folder.name}/{wrong.file}") for wrong in mistakes]

@@ -6,7 +6,8 @@ replay, so that no call is bought twice by asking.
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from ekiden.domain.forecast import Calls
 from ekiden.domain.ids import Micros
@@ -15,9 +16,10 @@ from ekiden.domain.session import Money, Replay, Session
 from ekiden.errors import WorkflowInvalid
 from ekiden.store.sessions import Idempotency
 from ekiden.workflow.check import check
-from ekiden.workflow.package import Package, Workflow, read_package
+from ekiden.workflow.package import Package, Workflow, read_folder
 from ekiden.workflow.record import Expected, expect
 from ekiden_gateway import intake
+from ekiden_gateway.catalogue import inside
 from ekiden_gateway.models.replays import ReplayForecast, ReplaySession, ReplayStep
 from ekiden_gateway.models.sessions import CreatedSession
 from ekiden_gateway.models.wire import micros, usd
@@ -96,21 +98,34 @@ async def _workflow(parts: Parts, session: Session, asked: ReplaySession) -> Wor
 
 async def _as_it_is(parts: Parts, name: str) -> Workflow | None:
     """The version that is in a workflow's folder. One that is stored was checked before. Raises WorkflowInvalid."""
-    package = await asyncio.to_thread(_newest, parts, name)
-    if package is None:
+    parents = [PACKAGED_WORKFLOWS, *([parts.settings.workflows_dir] if parts.settings.workflows_dir else [])]
+    found = await asyncio.to_thread(newest, parents, name)
+    if found is None:
         return None
+    folder, package = found
     try:
         return await parts.workflows.compiled(package.id)
     except KeyError:
-        await asyncio.to_thread(check, package)
+        try:
+            await asyncio.to_thread(check, package)
+        except WorkflowInvalid as error:
+            raise WorkflowInvalid(inside(folder, error.mistakes)) from error
         return await parts.workflows.save(package)
 
 
-def _newest(parts: Parts, name: str) -> Package | None:
-    """As the catalogue reads it at the start: of two of the same name the later one counts. Raises WorkflowInvalid."""
-    folders = [PACKAGED_WORKFLOWS, *([parts.settings.workflows_dir] if parts.settings.workflows_dir else [])]
-    read = (read_package(path.parent) for parent in folders for path in sorted(parent.glob("*/workflow.yaml")))
-    return next((package for package in reversed([*read]) if package.document.get("name") == name), None)
+def newest(parents: Iterable[Path], name: str) -> tuple[Path, Package] | None:
+    """As the catalogue reads it at the start: of two of the same name the later one counts.
+
+    A folder whose `workflow.yaml` says no name is known by its own. Raises WorkflowInvalid when the one that counts
+    cannot be read; what is wrong with its neighbours is theirs.
+    """
+    for folder in reversed([path.parent for parent in parents for path in sorted(parent.glob("*/workflow.yaml"))]):
+        package, mistakes = read_folder(folder)
+        if package.document.get("name", folder.name) == name:
+            if mistakes:
+                raise WorkflowInvalid(inside(folder, mistakes))
+            return folder, package
+    return None
 
 
 def _link(session: Session) -> Replay:
