@@ -133,3 +133,8 @@ def test_numbers_are_written_as_people_read_them() -> None:
         "0.0 s", "9.9 s", "10 s", "1 min 01 s", "1 h 02 min",
     ]  # fmt: skip
     assert words("ja").seconds(61) == "1分01秒"
+
+
+def test_two_fields_of_one_answer_are_not_called_the_same() -> None:
+    for language in LANGUAGES:
+        assert words(language)("field.moment") != words(language)("field.window")
