@@ -138,3 +138,11 @@ def test_numbers_are_written_as_people_read_them() -> None:
 def test_two_fields_of_one_answer_are_not_called_the_same() -> None:
     for language in LANGUAGES:
         assert words(language)("field.moment") != words(language)("field.window")
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)
+def test_a_template_uses_every_macro_it_imports(path: Path) -> None:
+    source = path.read_text("utf-8")
+    imported = re.findall(r"import (.+?) %\}", source)
+    names = [one.split(" as ")[-1].strip() for found in imported for one in found.split(",")]
+    assert not [name for name in names if not re.search(rf"\b{name}\(", source)]
