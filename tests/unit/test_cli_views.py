@@ -14,10 +14,8 @@ from ekiden_cli.outcome import exit_code
 from ekiden_cli.plain_view import PlainView
 from ekiden_cli.receipt import SIMULATED, draw_receipt, make_receipt
 from ekiden_cli.relay_view import LONGEST_LINE, RelayView
-from ekiden_cli.subject import subject_of
 from ekiden_cli.wording import seconds, sentence_of, usd
 from ekiden_client import Draft, Entry, SessionStatus, SessionSummary, Task
-from ekiden_client.models.document import Inputs
 from ekiden_client.models.status import AsyncTasks
 
 SESSION = "ses_0199c0ffee0077778888999900001111"
@@ -287,20 +285,6 @@ def test_a_draft_of_another_workflow_shows_whatever_it_has_by_the_names_it_gives
         assert line in told
     assert "https://example.com/a" in told
     assert "ten replies" in told
-
-
-@pytest.mark.parametrize(
-    ("inputs", "subject"),
-    [
-        ({"style": "insight", "theme": "Tea"}, "Tea"),
-        ({"market": "Tea", "region": ""}, "Tea"),
-        ({"deep": True, "tags": ("green", "black")}, "green, black"),
-        ({"year": 2026}, "2026"),
-        ({"a": ""}, "ses_1"),
-    ],
-)
-def test_a_session_is_called_by_its_theme_or_else_by_its_first_input(inputs: Inputs, subject: str) -> None:
-    assert subject_of(inputs, "ses_1") == subject
 
 
 def test_the_receipt_adds_up_what_every_submission_cost() -> None:

@@ -9,8 +9,9 @@ import os
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
+from ekiden.domain.title import title_of
 from ekiden_cli.addresses import find_addresses
-from ekiden_cli.subject import subject_of
+from ekiden_cli.wrap import clean
 from ekiden_client import DeliveryStatus, EkidenClient, EkidenError, Patience, Status
 
 LONGEST_SECONDS = 1.0
@@ -47,7 +48,7 @@ def _ask(
 
 async def _sessions(client: EkidenClient) -> list[tuple[str, str]]:
     page = await client.sessions.page(limit=_RECENT)
-    return [(session.id, f"{session.status} {subject_of(session.input)}"[:60]) for session in page.items]
+    return [(session.id, f"{session.status} {clean(title_of(session.input))}"[:60]) for session in page.items]
 
 
 async def _letters(client: EkidenClient) -> list[tuple[str, str]]:

@@ -8,8 +8,8 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
+from ekiden.domain.title import as_text, title_of
 from ekiden_cli.legs import Leg, Mark, Searches, Station, legs
-from ekiden_cli.subject import subject_of
 from ekiden_cli.wording import seconds as spell_seconds
 from ekiden_cli.wording import sentence_of, usd, waits_for
 from ekiden_cli.wrap import clean, pad, shorten, wrap
@@ -95,8 +95,8 @@ class RelayView:
     def _head(self, status: SessionStatus, width: int) -> list[Text]:
         session = status.session
         head = self._head_of
-        told = subject_of(head.input, session.id)
-        asked = (text for text in (clean(str(value)) for value in head.input.values()) if text != told)
+        told = clean(title_of(head.input, session.id))
+        asked = (text for text in (clean(as_text(value)) for value in head.input.values()) if text != told)
         known = (session.workflow.split("@")[0], *asked, head.language)
         mark = " SIMULATED " if status.simulated else ""
         first = Text.assemble(" ", ("駅伝", "bold red"), "  ", (shorten(told, width - 6), "bold"))

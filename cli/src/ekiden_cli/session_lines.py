@@ -6,8 +6,8 @@ from typing import cast
 
 from rich.text import Text
 
+from ekiden.domain.title import title_of
 from ekiden_cli.relay_view import STATUS_STYLES
-from ekiden_cli.subject import subject_of
 from ekiden_cli.terminal import Terminal
 from ekiden_cli.wording import seconds, usd, waits_for, way_on
 from ekiden_cli.wrap import clean, pad, shorten
@@ -28,7 +28,7 @@ def session_table(sessions: Iterable[SessionSummary], terminal: Terminal) -> Ite
             (f"{session.status:<11}", STATUS_STYLES.get(session.status, "bold cyan")),
             f"  {_place(session):<11}{dated}  ",
         )
-        told = subject_of(session.input)
+        told = clean(title_of(session.input))
         yield head.append(shorten(told, max(width - head.cell_len, 12)) if terminal.drawn else told)
 
 

@@ -1,27 +1,9 @@
-"""What a session is about, in any workflow: its inputs by their names, and the one that names it."""
+"""What a session shall be about, in any workflow: the inputs by their names, and the one that takes the subject."""
 
-from collections.abc import Sequence
-
+from ekiden.domain.title import THEME
 from ekiden_cli.inputs import USUAL_WORKFLOW, Typed, Value, convert, in_types
-from ekiden_cli.wrap import clean
 from ekiden_client import EkidenClient
-from ekiden_client.models.document import Inputs
 from ekiden_client.models.workflows import Workflow, WorkflowInput
-
-THEME = "theme"
-
-
-def subject_of(inputs: Inputs, otherwise: str = "") -> str:
-    """The theme; in a workflow without one the first input that says something."""
-    said = (_words(value) for value in (inputs.get(THEME) or "", *inputs.values()))
-    return clean(next((text for text in said if text.strip()), otherwise))
-
-
-def _words(value: str | int | bool | Sequence[str]) -> str:
-    """As a person reads it; a switch by itself says nothing."""
-    if isinstance(value, bool):
-        return ""
-    return str(value) if isinstance(value, (str, int)) else ", ".join(value)
 
 
 async def wished(

@@ -211,3 +211,15 @@ def test_a_thread_is_left_out_once_a_person_has_written_the_text() -> None:
 
 def test_csv_has_no_column_for_a_thread_that_no_draft_has() -> None:
     assert "thread" not in rows(completed())[0]
+def test_a_report_is_called_as_the_list_calls_its_session_and_does_not_tell_it_twice() -> None:
+    told = completed()
+
+    def of(given: dict[str, InputValue]) -> str:
+        return report(replace(told, session=replace(told.session, input=given))).markdown()
+
+    assert of({"style": "insight", "theme": "Tea"}).startswith("# Tea\n")
+    listed = of({"tags": ["green", "black"]})
+    assert listed.startswith("# green, black\n")
+    assert "**Tags:**" not in listed
+
+

@@ -13,6 +13,7 @@ from ekiden.domain.forecast import items
 from ekiden.domain.ids import Position, Step, TaskName
 from ekiden.domain.messages import TaskStatus
 from ekiden.domain.session import Session, Status, StepState
+from ekiden.domain.title import as_text, title_of
 from ekiden.workflow.package import Workflow
 from ekiden.workflow.sources import evidence, question
 from ekiden_gateway.models.wire import usd
@@ -45,8 +46,7 @@ class Report:
 
     @property
     def title(self) -> str:
-        """What the session is about: the first thing it was given."""
-        return next(iter(self.session.given), self.session.id)
+        return title_of(self.session.input, self.session.id)
 
     def markdown(self) -> str:
         parts = (self._head(), self._warnings(), self._drafts(), self._way(), self._cost(), self._time())
@@ -69,7 +69,7 @@ class Report:
         for key, said in session.input.items():
             if isinstance(said, bool):
                 yield f"- **{field_name(key, t)}:** {t('value.yes') if said else t('value.no')}"
-            elif said and said != self.title:
+            elif said and as_text(said) != self.title:
                 choice = t(f"choice.{said}") if t.has(f"choice.{said}") else inline(clipped(said, 300))
                 yield f"- **{field_name(key, t)}:** {choice}"
         yield f"- **{t('list.workflow')}:** {inline(name)} (`{session.workflow}`)"

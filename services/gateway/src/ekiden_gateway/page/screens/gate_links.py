@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
+from ekiden.domain.title import title_of
 from ekiden_gateway import gates
 from ekiden_gateway.access import UsedParts
 from ekiden_gateway.kinds import LINK_EXPIRED, LINK_SPENT
@@ -13,7 +14,6 @@ from ekiden_gateway.page.forms import Form, checked, read_with
 from ekiden_gateway.page.items import editable_item, edited_items
 from ekiden_gateway.page.rendering import page
 from ekiden_gateway.page.routing import router
-from ekiden_gateway.page.screens.sessions import title_of
 from ekiden_gateway.page.visitor import PasserBy
 from ekiden_gateway.page.visits import Visit
 from ekiden_gateway.problems import Problem

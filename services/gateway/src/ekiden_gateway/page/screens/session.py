@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from ekiden.domain.diagnosis import Diagnosis
 from ekiden.domain.session import Session, Status
+from ekiden.domain.title import title_of
 from ekiden.store.database import Document
 from ekiden.store.sessions import Standing
 from ekiden.workflow.package import Workflow
@@ -26,7 +27,6 @@ from ekiden_gateway.page.languages import in_language
 from ekiden_gateway.page.offers import offers
 from ekiden_gateway.page.rendering import page
 from ekiden_gateway.page.routing import router, streamed
-from ekiden_gateway.page.screens.sessions import title_of
 from ekiden_gateway.page.visitor import Known, Listening, Visitor
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.routes import events, tasks

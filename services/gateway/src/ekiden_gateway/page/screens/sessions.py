@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from ekiden.domain.session import InputValue, Status
+from ekiden.domain.session import Status
+from ekiden.domain.title import title_of
 from ekiden.domain.told import told
 from ekiden_gateway.access import UsedParts, begun
 from ekiden_gateway.listing import Wanted
@@ -135,12 +136,6 @@ def row(item: SessionSummary, parts: Parts, words: Words) -> Row:
     leg = words("list.leg", number=here, name=name) if here and item.status is not Status.COMPLETED else ""
     told = words("list.course", here=here or 0, legs=legs, status=words(f"status.{item.status}"))
     return Row(item, title_of(item.input, item.session_id), legs, leg, told)
-
-
-def title_of(given: Mapping[str, InputValue], session_id: str) -> str:
-    """What a session is about: its theme, else its first input that says something."""
-    texts = [value for value in (given.get("theme"), *given.values()) if isinstance(value, str)]
-    return next((text for text in texts if text.strip()), session_id)
 
 
 async def _counts(parts: Parts, wanted: Wanted) -> Mapping[Status, int]:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from ekiden.domain.forecast import items
 from ekiden.domain.messages import Cancel, Pause, Resume
 from ekiden.domain.session import Session
+from ekiden.domain.title import title_of
 from ekiden.domain.told import told
 from ekiden_gateway.access import UsedParts, begun
 from ekiden_gateway.commands import workflow_of
@@ -21,7 +22,6 @@ from ekiden_gateway.page.items import edited_items
 from ekiden_gateway.page.rendering import page
 from ekiden_gateway.page.routing import go_to, router
 from ekiden_gateway.page.screens.session import Shown
-from ekiden_gateway.page.screens.sessions import title_of
 from ekiden_gateway.page.visitor import Known
 from ekiden_gateway.parts import Parts
 from ekiden_gateway.problems import Problem, invalid
