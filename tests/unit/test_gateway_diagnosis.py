@@ -29,7 +29,9 @@ from ekiden.domain.plan import Plan, Provider
 from ekiden.domain.progress import Verdict
 from ekiden.domain.remedies import QueueFact, TaskFact, Verb, needed_budget
 from ekiden.domain.session import GateDefault, GateTimeout, Money, Session, Wishes
+from ekiden.domain.told import Told, told
 from ekiden.retry import UnknownOutcome
+from ekiden_gateway.page.languages import words
 from tests.fakes.workflow import ANSWERS, small_package
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -350,6 +352,19 @@ def test_everything_a_task_can_wait_for_has_its_sentence(case: str) -> None:
     assert any(sentence in said for said in says), says
     assert found.is_healthy is healthy
     assert not any("None" in said or "\n" in said or not said.endswith(".") for said in says), says
+
+
+@pytest.mark.parametrize("consumers", [1, 2])
+def test_workers_are_counted_in_one_sentence_whichever_provider_they_are_of(consumers: int) -> None:
+    """A sentence for each would leave one that a setting adds without its Japanese, and without a page."""
+    session = searching()
+    queues = {Provider.PERPLEXITY: QueueFact(3, consumers)}
+    behind = examined(session, fact(session.waits_for[0], since=LONG_AGO), queues=queues).issues[0]
+    assert isinstance(behind, Told)
+    workers = behind.values["workers"]
+    assert isinstance(workers, Told)
+    other = told(workers.pattern, **{**workers.values, "provider": "archive"})
+    assert f"<bdi>archive</bdi>のワーカー<bdi>{consumers}</bdi>台" in words("ja").said(other)
 
 
 @pytest.mark.parametrize("status", TaskStatus)

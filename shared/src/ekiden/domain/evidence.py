@@ -110,7 +110,7 @@ def _queued_long(task: TaskFact, case: Case) -> Iterable[str]:
             task=task.id,
             at=at(task.since),
             waiting=_waiting(queue.ready),
-            workers=count(queue.consumers, f"{task.provider}-worker"),
+            workers=count(queue.consumers, "{provider}-worker", provider=task.provider),
         )
     elif task.provider not in case.queues:
         yield told(

@@ -25,9 +25,9 @@ def told(pattern: str, /, **values: object) -> Told:
     return made
 
 
-def count(number: int, word: str) -> Told:
-    """So many of something: `1 task`, `2 tasks`."""
-    return told(f"{{number}} {word}{'' if number == 1 else 's'}", number=number)
+def count(number: int, word: str, /, **values: object) -> Told:
+    """So many of something: `1 task`, `2 tasks`; the word may have places, as a sentence has."""
+    return told(f"{{number}} {word}{'' if number == 1 else 's'}", number=number, **values)
 
 
 def _english(value: object) -> object:
