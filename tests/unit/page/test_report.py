@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from markdown_it import MarkdownIt
 
+from ekiden.domain.plan import Plan, Provider, Source
 from ekiden.domain.session import InputValue
 from ekiden_gateway.page.languages import words
 from ekiden_gateway.page.report import document, drafts
@@ -175,6 +176,30 @@ def test_a_page_may_use_its_own_style_and_nothing_else() -> None:
     assert "<title>&lt;t&gt; · Ekiden</title>" in page
 
 
+IN_PLACE_OF = {
+    "en": (
+        "1. Look – Integrate: gpt last was asked in place of gpt, gpt other, because of ProviderUnavailable: busy",
+        " · in place of gpt, gpt other · ",
+    ),
+    "ja": (
+        "gpt、gpt otherに代わってgpt lastに頼みました（理由：プロバイダーの停止: busy）",
+        " · gpt、gpt otherの代わり · ",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", IN_PLACE_OF)
+def test_a_report_tells_who_was_asked_in_place_of_whom_and_why(language: str) -> None:
+    told, (before_use, beside_the_answer) = completed(), IN_PLACE_OF[language]
+    others = (Source(Provider.GPT, "other"), Source(Provider.GPT, "last"))
+    steps = [replace(step, fallback=() if step.for_each else others) for step in WORKFLOW.plan.steps]
+    fell = replace(told.session.steps["1I"], fallback=2, fallback_reason="ProviderUnavailable: busy")
+    session = replace(told.session, language=language, steps={**told.session.steps, "1I": fell})
+    made = Report(session, replace(WORKFLOW, plan=Plan(tuple(steps))), told.ledger, told.drafts).markdown()
+    assert made.index(before_use) < made.index("\n### ")
+    assert made.count(beside_the_answer) == 1
+
+
 def test_waiting_shows_as_a_gap_on_the_time_line() -> None:
     told = completed()
     late = told.session.steps["2I"]
@@ -196,6 +221,18 @@ def test_a_choice_of_two_is_told_in_the_words_of_the_report(language: str, yes: 
     assert "True" not in text
 
 
+def test_a_report_is_called_as_the_list_calls_its_session_and_does_not_tell_it_twice() -> None:
+    told = completed()
+
+    def of(given: dict[str, InputValue]) -> str:
+        return report(replace(told, session=replace(told.session, input=given))).markdown()
+
+    assert of({"style": "insight", "theme": "Tea"}).startswith("# Tea\n")
+    listed = of({"tags": ["green", "black"]})
+    assert listed.startswith("# green, black\n")
+    assert "**Tags:**" not in listed
+
+
 def test_a_long_title_is_cut_on_the_tab() -> None:
     assert f"<title>{'a' * document.LONGEST_TITLE}… · Ekiden</title>" in document.html("", "a" * 2000, "en")
 
@@ -211,15 +248,3 @@ def test_a_thread_is_left_out_once_a_person_has_written_the_text() -> None:
 
 def test_csv_has_no_column_for_a_thread_that_no_draft_has() -> None:
     assert "thread" not in rows(completed())[0]
-def test_a_report_is_called_as_the_list_calls_its_session_and_does_not_tell_it_twice() -> None:
-    told = completed()
-
-    def of(given: dict[str, InputValue]) -> str:
-        return report(replace(told, session=replace(told.session, input=given))).markdown()
-
-    assert of({"style": "insight", "theme": "Tea"}).startswith("# Tea\n")
-    listed = of({"tags": ["green", "black"]})
-    assert listed.startswith("# green, black\n")
-    assert "**Tags:**" not in listed
-
-

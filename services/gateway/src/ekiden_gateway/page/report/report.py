@@ -21,6 +21,7 @@ from ekiden_gateway.page.languages import DEFAULT, LANGUAGES, Words, in_language
 from ekiden_gateway.page.rendering import clipped, label
 from ekiden_gateway.page.report import accounts
 from ekiden_gateway.page.report.drafts import draft_lines, flag
+from ekiden_gateway.page.report.fallback import fell_back, in_place_of
 from ekiden_gateway.page.report.markdown import inline, quoted
 from ekiden_gateway.page.report.outline import Fields, field_name, outline, source
 from ekiden_gateway.views.tasks import retry_count
@@ -120,7 +121,7 @@ class Report:
             if state.shorter:
                 yield f"{where}: {t('report.shorter')}"
             if state.fallback:
-                yield f"{where}: {t('report.fell_back')} {inline(clipped(state.fallback_reason, 300))}"
+                yield f"{where}: {fell_back(self.workflow.plan.by_position[place], state, t)}"
             of_tasks = (name for row in self._rows(place) for name in row.get("flags", []))
             for name in dict.fromkeys([*state.flags, *of_tasks]):
                 yield f"{where}: {flag(name, t)}"
@@ -195,6 +196,7 @@ class Report:
         cached = sum(1 for row in rows if row.get("cachedFrom"))
         said = [", ".join(map(inline, models)), t.count("relay.calls", len(rows) - cached)]
         said += [t.count("report.cached", cached)] if cached else []
+        said += [in_place_of(self.workflow.plan.by_position[place], state, t)] if state.fallback else []
         said += [t.seconds(span) for span in [_span(state)] if span is not None]
         return _DOT.join([text for text in said if text] + [t.money(usd(sum(row.get("billed", 0) for row in rows)))])
 
