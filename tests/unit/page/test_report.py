@@ -233,6 +233,19 @@ def test_a_report_is_called_as_the_list_calls_its_session_and_does_not_tell_it_t
     assert "**Tags:**" not in listed
 
 
+def test_a_source_is_one_line_whichever_question_found_it() -> None:
+    found = {"sourceId": "S1", "title": "A", "url": "https://example.com/a", "date": "2026-11-20", "question": "Why?"}
+    lines = drafts.drafts("T", [draft(1, sources=[found])], words("en"), simulated=False).splitlines()
+    assert "  - **S1** [A](<https://example.com/a>) · 2026-11-20" in lines
+    assert not [line for line in lines if "Why?" in line]
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "Rising"), ("ja", "上昇中")])
+def test_a_choice_out_of_a_schema_is_said_in_the_words_of_the_report(language: str, said: str) -> None:
+    lines = drafts.drafts("T", [draft(1, velocity="rising")], words(language), simulated=False).splitlines()
+    assert f"- *{words(language)('field.velocity')}:* {said}" in lines
+
+
 def test_a_long_title_is_cut_on_the_tab() -> None:
     assert f"<title>{'a' * document.LONGEST_TITLE}… · Ekiden</title>" in document.html("", "a" * 2000, "en")
 

@@ -34,7 +34,10 @@ def field_name(name: str, t: Words) -> str:
 
 
 def source(found: Fields, t: Words) -> str:
-    """One source: what it is called in the prompts, its title as a link, its date."""
+    """One source: what it is called in the prompts, its title as a link, its date.
+
+    The question that found it stands with what was found.
+    """
     name = found.get("sourceId") or found.get("id")
     date = found.get("date") or t("report.undated")
     title = link(found.get("title") or found.get("url") or "", found.get("url"))
@@ -98,13 +101,15 @@ def _is_number(name: str) -> bool:
 
 
 def _is_source(fields: Fields) -> bool:
-    return isinstance(fields.get("url"), str) and set(fields) <= {"id", "sourceId", "title", "url", "date"}
+    return isinstance(fields.get("url"), str) and set(fields) <= {"id", "sourceId", "title", "url", "date", "question"}
 
 
 def _scalar(value: object, t: Words) -> str:
     if isinstance(value, bool):
         return t("value.yes") if value else t("value.no")
     text = str(value)
+    if t.has(f"choice.{text}"):
+        return inline(t(f"choice.{text}"))
     if _IDENTIFIER.fullmatch(text):
-        return inline(t(f"choice.{text}") if t.has(f"choice.{text}") else label(text))
+        return inline(label(text))
     return link(text, text) if web_address(text) else inline(clipped(text, LONGEST))
