@@ -12,7 +12,7 @@ from tests.site import SESSIONS, Site, client_of
 FOLDER = Path(__file__).parents[1] / "docs" / "samples"
 WISHES: Mapping[str, Mapping[str, str]] = {
     "ja": {"theme": "AIと働き方", "platform": "note"},
-    "en": {"theme": "Remote work and small towns", "platform": "linkedin"},
+    "en": {"theme": "remote work and small towns", "platform": "linkedin"},
 }
 FILES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "report.{language}.md": ("report", {}),

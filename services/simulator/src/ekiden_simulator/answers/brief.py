@@ -59,7 +59,7 @@ class Brief:
 
     @property
     def words(self) -> Wording:
-        return wording(self.language)
+        return wording(self.language, self.platform)
 
     @property
     def day(self) -> date:

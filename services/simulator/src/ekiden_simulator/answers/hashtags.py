@@ -1,7 +1,8 @@
 """Hashtags made from a theme: its own words first, then what suits the style."""
 
 import re
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 
 from ekiden_simulator.answers.theme import Theme, width
 
@@ -34,11 +35,19 @@ def _whole(text: str, count: int) -> list[str]:
 def _own(text: str) -> list[str]:
     words = [word for word in (_OTHER.sub("", part) for part in _PARTICLE.split(text)) if word]
     if not _EAST_ASIAN.search(text):
-        words = [word for word in words if f" {word.lower()} " not in _SMALL_WORDS]
-        names = [_joined(words[:3]), _joined(words[:2]), *(word[:1].upper() + word[1:] for word in words[-1:])]
+        first, *more = sorted(_named(words), key=len, reverse=True) or [[]]
+        alone = [_joined(first[:3]), _joined(first[:2]), _joined(first[-1:])]
+        names = [_joined(first[:3]), *(_joined(words[:3]) for words in more)] if more else alone
     else:
         names = words if len(words) > 1 else [_OTHER.sub("", text)]
     return [f"#{name}" for name in names if name and not name.isdigit() and width(name) <= _WIDEST_TAG]
+
+
+def _named(words: list[str]) -> list[list[str]]:
+    """What a theme names, each in its words: small words stand between `remote work` and `small towns`."""
+    small = [f" {word.lower()} " in _SMALL_WORDS for word in words]
+    grouped = groupby(zip(words, small, strict=True), key=itemgetter(1))
+    return [[word for word, _ in group] for is_small, group in grouped if not is_small]
 
 
 def _joined(words: list[str]) -> str:

@@ -158,7 +158,8 @@ def _mention(story: Story, index: int = 0) -> str:
         return _cited(story, "credit")
     patterns = story.words["layout"]["evidence"]
     title, date = inner(source.title, story.brief.language), short_date(story.words, source.date)
-    return patterns[story.index % len(patterns)].format(source=title, date=date, sentence=sentence)
+    quoted = inner(sentence, story.brief.language)
+    return patterns[story.index % len(patterns)].format(source=title, date=date, sentence=sentence, quoted=quoted)
 
 
 def _cited(story: Story, kind: str, index: int = 0) -> str:

@@ -1,6 +1,7 @@
 """The texts of one language, from `phrases/`. `{t}` is the theme's place, `{T}` the same where a sentence starts."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Literal, TypedDict, cast
@@ -145,8 +146,24 @@ class Wording(TypedDict):
     labels: list[str]
 
 
+_COMMENTED = frozenset({"instagram", "linkedin", "note", "tiktok", "youtube"})
+_COMMENTS: Mapping[Language, Mapping[str, str]] = {
+    "ja": {"返信": "コメント"},
+    "en": {"replies": "comments", "Replies": "Comments", "reply": "comment"},
+}
+"""Where readers comment, and what that is called there instead of a reply."""
+_OF_POSTS = ("formats", "timing", "timeline", "kpis", "tips", "risks", "plan", "lists")
+"""What is said of a post and its readers; searches and their sources speak of no platform."""
+
+
 @cache
-def wording(language: Language) -> Wording:
-    """Read the texts of a language, once per process."""
+def wording(language: Language, platform: str = "") -> Wording:
+    """Read the texts of a language, once per process; where readers comment they do not reply."""
     text = (files("ekiden_simulator.answers") / "phrases" / f"{language}.json").read_text("utf-8")
-    return cast("Wording", json.loads(text))
+    words = cast("Wording", json.loads(text))
+    if platform not in _COMMENTED:
+        return words
+    said = json.dumps({name: words[name] for name in _OF_POSTS}, ensure_ascii=False)
+    for reply, comment in _COMMENTS[language].items():
+        said = said.replace(reply, comment)
+    return cast("Wording", {**words, **json.loads(said)})
