@@ -1,5 +1,7 @@
 """A post fits its platform: what can be put right is, the rest is flagged, and nothing fails."""
 
+import time
+
 import pytest
 
 from ekiden.workflow.definition import Platform, Thread
@@ -104,10 +106,50 @@ def test_a_platform_without_threads_flags_what_is_too_long() -> None:
     assert fit("全角" * 11, None, X).flags == ("content_too_long",)
 
 
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("Tea. #a #b ", "Tea."),
+        ("茶。#a\n#b", "茶。"),
+        (" #a #b", ""),
+        ("#a b", "#a b"),
+        ("a/#b", "a/#b"),
+        ("a #b#c", "a #b#c"),
+        ("Tea.  ", "Tea.  "),
+        ("", ""),
+    ],
+)
+def test_hashtags_that_are_too_many_go_from_the_end_only(text: str, body: str) -> None:
+    assert together(text, (), 0).content == body
+
+
 def test_a_thread_holds_every_word_of_its_text() -> None:
     content = "One. Two!  Three?\nFour… (Five.) 六。七！"
     made = split(content, Platform(max_length=8, thread=Thread(max_posts=20)))
     assert "".join("".join(made).split()) == "".join(content.split())
+
+
+LONG = 80_000
+HOSTILE = {
+    "full stops": "." * LONG + "x",
+    "full stops and quotes": "." * (LONG // 2) + '"' * (LONG // 2) + "x",
+    "sentences": "a. " * (LONG // 3),
+    "line breaks": "\n" * LONG + "x",
+    "hashtags within the text": "#a " * (LONG // 3) + "x",
+    "hashtags that touch": "#a" * (LONG // 2),
+    "spaces": " " * LONG + "x",
+    "brackets": "[](" * (LONG // 3),
+}
+SECONDS = 5
+"""Far above what a linear pass takes, and far below what the square of the length does."""
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_text_takes_time_by_its_length_whatever_a_model_writes(text: str) -> None:
+    x = Platform(max_length=280, full_width=2, links="reply", thread=Thread(max_posts=100, max_length=LONG * 2))
+    begun = time.process_time()
+    fit(text, ["#b"], x)
+    assert time.process_time() - begun < SECONDS
 
 
 def test_each_post_of_a_thread_fits() -> None:

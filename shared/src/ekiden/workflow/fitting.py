@@ -9,9 +9,11 @@ from ekiden.workflow.addresses import addresses
 from ekiden.workflow.definition import Platform
 from ekiden.workflow.flags import Kind, flag
 
-_NARROW = (range(0x1100), range(0x2000, 0x200E), range(0x2010, 0x2020), range(0x2032, 0x2038))
-"""What X counts as one character: twitter-text's `ranges` of weight 100; all else counts 200."""
-_SENTENCE = re.compile(r".+?(?:[。！？]+[」』）]*|[.!?…]+[\"'”’)]*(?=\s|\Z)|\n+|\Z)\s*", re.DOTALL)
+_WIDE = re.compile(r"[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")
+"""What X counts as two characters: all but twitter-text's `ranges` of weight 100."""
+_END = re.compile(r"(?:[。！？]++[」』）]*+|(?<![.!?…])[.!?…]++[\"'”’)]*+(?=\s|\Z)|\n++)\s*+")
+"""Where a sentence ends. It reads each character once, whatever a model writes: nothing is given back, and a run of
+full stops is looked at from its first only."""
 _LABEL = r"[^\n。.!?]{0,16}"
 _WORDS_ALONE = re.compile(r"[^\w]*\Z")
 
@@ -42,7 +44,8 @@ def fit(content: str, hashtags: Sequence[str] | None, platform: Platform) -> Fit
 
 def weighted_length(text: str, full_width: int) -> int:
     """Length as a platform counts it: characters beyond the Latin scripts may count for more than one."""
-    return sum(1 if any(ord(character) in narrow for narrow in _NARROW) else full_width for character in text)
+    wide = len(_WIDE.findall(text)) if full_width > 1 else 0
+    return len(text) + wide * (full_width - 1)
 
 
 def split(content: str, platform: Platform) -> tuple[str, ...]:
@@ -50,21 +53,29 @@ def split(content: str, platform: Platform) -> tuple[str, ...]:
     if platform.thread is None:
         return ()
     room = platform.thread.max_length or platform.max_length
-    posts = [""]
-    for sentence in _sentences(content):
-        longer = posts[-1] + sentence
-        if weighted_length(longer.strip(), platform.full_width) <= room:
-            posts[-1] = longer
-        elif weighted_length(sentence.strip(), platform.full_width) <= room:
-            posts.append(sentence)
-        else:
+    posts: list[list[str]] = []
+    used = 0
+    for sentence in _sentences(content.strip()):
+        own = weighted_length(sentence.rstrip(), platform.full_width)
+        if own > room:
             return ()
-    kept = tuple(post.strip() for post in posts if post.strip())
-    return kept if len(kept) <= platform.thread.max_posts else ()
+        if posts and used + own <= room:
+            posts[-1].append(sentence)
+        else:
+            posts.append([sentence])
+            used = 0
+        used += weighted_length(sentence, platform.full_width)
+    return tuple("".join(post).strip() for post in posts) if len(posts) <= platform.thread.max_posts else ()
 
 
 def _sentences(content: str) -> Iterator[str]:
-    return (found[0] for found in _SENTENCE.finditer(content) if found[0])
+    """The sentences of a text, each with the space behind it."""
+    start = 0
+    while start < len(content):
+        end = _END.search(content, start + 1)
+        stop = end.end() if end else len(content)
+        yield content[start:stop]
+        start = stop
 
 
 def _without_links(content: str, flags: list[str]) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 _TAG = re.compile(r"(?<![\w/&])[#＃](?=\w*[^\W\d])(\w+)")
 """A tag needs one character that is no digit, and begins no fragment of an address."""
-_BLOCK = re.compile(r"(?:\s*(?<![\w/&])[#＃]\w+)+\s*\Z")
+_LAST = re.compile(r"(?<![\w/&])[#＃]\w++\Z")
 _WORD = re.compile(r"\w+")
+_SPACED = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ def together(content: str, listed: Sequence[str], most: int) -> Tagged:
     so do tags above `most`, last ones first, except inside a sentence.
     """
     plain = _TAG.sub(lambda found: f"#{found[1]}", content)
-    block = _BLOCK.search(plain)
-    body, ending = (plain[: block.start()], block[0]) if block else (plain, "")
+    end = _body_end(plain)
+    body, ending = plain[:end], plain[end:]
     inside = _once(tags_in(body))
     behind = _once([*tags_in(ending), *(tag for tag in map(_normal, listed) if tag)], but=inside)
     kept = behind[: max(0, most - len(inside))]
@@ -41,6 +42,19 @@ def together(content: str, listed: Sequence[str], most: int) -> Tagged:
     if kept != tags_in(ending):
         plain = f"{body.rstrip()}{space if kept else ''}{' '.join(kept)}"
     return Tagged(plain, (*inside, *kept), max(0, len(inside) - most))
+
+
+def _body_end(content: str) -> int:
+    """Where the block of tags at a text's end begins, its leading space included; without one the text's length."""
+    end = len(content)
+    for word in reversed([*_SPACED.finditer(content)]):
+        tag = _LAST.search(word[0])
+        if tag is None:
+            return end if end == len(content) else word.end()
+        end = word.start() + tag.start()
+        if tag.start():
+            return end
+    return 0 if end < len(content) else end
 
 
 def same(one: Iterable[str], other: Iterable[str]) -> bool:
