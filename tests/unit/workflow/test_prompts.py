@@ -1,5 +1,6 @@
 """Rendering is a pure function of session and workflow, and what comes from outside stays harmless."""
 
+import time
 import unicodedata
 from dataclasses import replace
 from itertools import pairwise
@@ -50,6 +51,18 @@ def test_a_shorter_rendering_is_told_to_the_prompt() -> None:
     told = session(**{"2T": {"plan": "p"}})
     told = replace(told, steps={**told.steps, "2I": StepState(shorter=1)})
     assert str(ask(told, Position(2, Step.INTEGRATE))["user"]).startswith("short")
+
+
+@pytest.mark.parametrize("page", ["<" * 80_000, "a" + "\u0301\u0323" * 40_000, "＜<" * 40_000 + "x"])
+def test_a_page_of_nothing_but_marks_takes_time_by_its_length(page: str) -> None:
+    begun = time.process_time()
+    data(page)
+    assert time.process_time() - begun < 5
+
+
+def test_a_character_keeps_as_many_marks_as_any_language_needs() -> None:
+    assert data("a" + "\u0323" * 30) == "ạ" + "\u0323" * 29
+    assert len(data("a" + "\u0323" * 99 + "b" + "\u0323" * 99)) == 2 * 30
 
 
 # ── evidence ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,19 +7,22 @@ import unicodedata
 from collections.abc import Mapping
 from typing import cast
 
-from jinja2 import BaseLoader, DictLoader, StrictUndefined
-from jinja2.sandbox import SandboxedEnvironment
-
 from ekiden.domain.ids import Position, Step
 from ekiden.domain.plan import Plan, Provider
 from ekiden.domain.progress import Order
 from ekiden.domain.session import Session
 from ekiden.workflow.definition import Definition, Shorten, StepDefinition
 from ekiden.workflow.hidden import unseen_removed
+from ekiden.workflow.sandbox import Sandbox
 from ekiden.workflow.sources import evidence
 
-_TAG = re.compile(r"[<＜﹤]+(?=[/!?|%a-zA-Z_／])")
-"""What begins a tag, also in the full-width look-alikes that a model may take for one, and `<|` of chat templates."""
+MOST_MARKS = 30
+"""Marks on one character, as Unicode's stream-safe text has them (UAX #15): to put more in order takes the square of
+their number, and no language needs them."""
+_TAG = re.compile(r"(?<![<＜﹤])[<＜﹤]++(?=[/!?|%a-zA-Z_／])")
+"""What begins a tag, also in the full-width look-alikes that a model may take for one, and `<|` of chat templates.
+A run of them is looked at from its first only, so that a page of nothing else costs no more time than any other."""
+_NO_WORDS = re.compile(rf"\W{{{MOST_MARKS + 1},}}")
 
 _VARYING = re.compile(r"[{}]")
 _TELLING = 20
@@ -35,16 +38,23 @@ def data(value: object) -> str:
 
     What looks like one of our delimiters can then only be ours. What is not there is empty.
     """
-    text = unicodedata.normalize("NFC", "" if value is None else str(value))
-    return _TAG.sub("‹", unseen_removed(text))
+    text = _NO_WORDS.sub(lambda run: _fewer_marks(run[0]), "" if value is None else str(value))
+    return _TAG.sub("‹", unseen_removed(unicodedata.normalize("NFC", text)))
 
 
-def environment(templates: Mapping[str, str]) -> SandboxedEnvironment:
-    """The templates of one language: sandboxed, and strict, so that an unknown variable is an error."""
-    loader: BaseLoader = DictLoader(dict(templates))
-    made = SandboxedEnvironment(
-        loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
-    )
+def _fewer_marks(text: str) -> str:
+    kept: list[str] = []
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
+def environment(templates: Mapping[str, str]) -> Sandbox:
+    """The templates of one language, with our own filter."""
+    made = Sandbox(templates)
     made.filters["data"] = data
     return made
 
@@ -69,9 +79,9 @@ class Prompts:
         """The request of one ordered task, as the ledger keeps it and an adapter understands it."""
         position = order.name.position
         step = self._definition.step(position)
-        template = self._environments[session.language].get_template(f"{step.prompt}.md.j2")
-        context = template.new_context(self.context(session, position, order.item))
-        system, user = ("".join(template.blocks[name](context)).strip() for name in ("system", "user"))
+        context = self.context(session, position, order.item)
+        made_of = self._environments[session.language]
+        system, user = made_of.blocks(f"{step.prompt}.md.j2", context, ("system", "user"))
         made: dict[str, object] = {"system": system, "user": user, "maxOutputTokens": step.max_output_tokens}
         reached = session.steps[position.key].fallback if position.key in session.steps else 0
         return made | self._limits(step, self._plan.by_position[position].source(reached).model)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from jinja2 import UndefinedError
+from jinja2 import TemplateRuntimeError
 
 from ekiden.domain.ids import NOTHING, Micros, Position, SessionId, TaskName
 from ekiden.domain.plan import Provider, StepPlan
@@ -96,7 +96,7 @@ def _answers(session: Session, step: StepPlan, workflow: Workflow, record: Recor
         order = Order(TaskName(session.id, step.position, 1, index), item, step.cap)
         try:
             found.append(record.find(step.provider, workflow.prompts.request(session, order)))
-        except (_NotYetKnown, UndefinedError):
+        except (_NotYetKnown, TemplateRuntimeError):
             found.append(None)
     return found
 
