@@ -140,3 +140,9 @@ async def test_a_workflow_that_does_not_suit_is_refused_with_the_reason(
     (folder / "prompts" / "en" / "write.md.j2").write_text("{{ nonsense }}")
     broken = await site.post(original, "replay", expect=422)
     assert "prompts/en/write.md.j2:1: unknown variable 'nonsense'" in broken["detail"]
+    note = folder / "schemas" / "note.json"
+    sound = note.read_text("utf-8")
+    note.write_text(sound.replace('"string"', '"string", "enum": []'), "utf-8")
+    broken = await site.post(original, "replay", expect=422)
+    note.write_text(sound, "utf-8")
+    assert "schemas/note.json:1: $.note: enum has no choices" in broken["detail"]

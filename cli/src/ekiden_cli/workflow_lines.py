@@ -8,12 +8,14 @@ from pathlib import Path
 from ekiden.domain.ids import Position
 from ekiden.errors import Mistake, WorkflowInvalid
 from ekiden.prices import PriceList, read_prices
+from ekiden.retry import usual_policies, worst_case_calls
 from ekiden.settings import add_providers
 from ekiden.workflow.check import load
 from ekiden.workflow.checks.money import worst_case_usd
 from ekiden.workflow.definition import Definition, StepDefinition
 from ekiden.workflow.package import Package
 from ekiden.workflow.rehearsal import sample_request
+from ekiden.workflow.unforeseen import log_on_a_terminal
 from ekiden.workflow.unpriced import unpriced
 from ekiden_cli.wording import usd
 from ekiden_cli.wrap import clean, pad, wrap
@@ -22,7 +24,11 @@ LONGEST_LINE = 100
 
 
 def checked(folder: Path, *, unused: bool = False) -> tuple[Package | None, list[Mistake]]:
-    """A folder's workflow, or all that is wrong with it. Its providers may be those that EKIDEN_PROVIDERS adds."""
+    """A folder's workflow, or all that is wrong with it. Its providers may be those that EKIDEN_PROVIDERS adds.
+
+    A bug of the check is one of its mistakes; its traceback is shown with EKIDEN_LOG_LEVEL=debug, as all bugs' are.
+    """
+    log_on_a_terminal(debug=os.environ.get("EKIDEN_LOG_LEVEL") == "debug")
     try:
         add_providers(os.environ.get("EKIDEN_PROVIDERS", ""))
     except ValueError as error:
@@ -57,6 +63,9 @@ def describe(package: Package, width: int) -> Iterator[str]:
     yield from (f"       {line}" for line in wrap(fields, width - 7))
     yield f"  At most {usd(_most(definition))} when every call costs its cap; budget {usd(definition.budget_usd)}."
     yield f"  {usd(worst_case_usd(definition))} when answers of the wrong form are asked for again, too."
+    calls = worst_case_calls(definition.plan(usual_policies()))
+    told = ", ".join(f"{number} of {provider}" for provider, number in calls.items() if number)
+    yield f"  Paid calls if all goes as wrong as it can: {told}; the budget stops a session earlier."
 
 
 def mermaid(package: Package) -> Iterator[str]:

@@ -35,6 +35,7 @@ ERROR: Mapping[str, str] = {
     "session_stalled": "A session stood still and waited for nothing: a bug of ours. It was resumed; `cause` says why.",
     "synchronising_crashed": "A bug while the database was asked for its time.",
     "webhooks_crashed": "A bug in what sends webhooks' deliveries; it is sent again when its claim runs out.",
+    "workflow_check_crashed": "A bug while a workflow was checked; its author was told so, and to report it.",
     "work_crashed": "A bug in a worker behind a call; the task's lease runs out and recovers it.",
 }
 

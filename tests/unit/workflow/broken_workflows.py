@@ -20,6 +20,20 @@ class Broken(NamedTuple):
 
 W, T, OUT, P = "workflow.yaml", "prompts/en/topics.md.j2", "prompts/en/outline.md.j2", "prompts/ja/posts.md.j2"
 SEARCH = "prompts/en/search.md.j2"
+ENDLESS = "\n{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"
+MULTIPLIED = """{% set few = range(900) %}
+{% for a in few %}{% for b in few %}
+{% for c in few %}{% endfor %}{% endfor %}{% endfor %}"""
+DOUBLED = "{% set n = namespace(x='ab') %}{% for i in range(99) %}\n{% set n.x = n.x ~ n.x %}{% endfor %}"
+TWICE = "{% macro m(n) %}{{ m(n - 1) ~ m(n - 1) if n }}{% endmacro %}{{ m(60) }}"
+SEARCHED = """\
+    execute:
+      provider: perplexity
+      prompt: search
+      for_each: research.execute.searches
+      max_output_tokens: 100
+      cap_usd: 0.05
+"""
 PLAN, TOPICS, OUTLINE, POSTS = (f"schemas/{name}.json" for name in ("plan", "topics", "outline", "posts"))
 
 BROKEN = [
@@ -173,6 +187,14 @@ BROKEN = [
         "for_each",
         "no list 'question'",
         "'questions'",
+    ),
+    Broken(
+        "a fan-out over a search",
+        W,
+        "    integrate:\n      provider: gpt\n      prompt: posts",
+        f"{SEARCHED}    integrate:\n      provider: gpt\n      prompt: posts",
+        "for_each: research.execute",
+        "'research.execute' is a search",
     ),
     Broken("a fan-out over a later step", W, "research.think.q", "writing.think.q", "for_each", "comes later"),
     Broken(
@@ -390,6 +412,76 @@ BROKEN = [
     Broken("a required stranger", OUTLINE, '"plan"\n', '"plan", "plam"\n', '"plam"', "not a property: plam", "'plan'"),
     Broken("a type that does not exist", OUTLINE, '"string"', '"strng"', "strng", "is no JSON Schema", "'string'"),
     Broken("an answer that is a list", OUTLINE, '"object"', '"array"', "{", "the top of an answer must be an object"),
+    Broken(
+        "an enum without a choice",
+        TOPICS,
+        '[\n              "light",\n              "dark"\n            ]',
+        "[]",
+        '"enum"',
+        "$.topics[].mood: enum has no choices",
+        "at least one value",
+    ),
+    *(
+        Broken(
+            f"fields of drafts that are {value}",
+            POSTS,
+            '"type": "object",\n        "properties": {',
+            f'"type": "object",\n        "properties": {value},\n        "description": {{',
+            f'"properties": {value}',
+            "$.posts[].properties: is no JSON Schema",
+        )
+        for value in ("[]", "null")
+    ),
+    Broken(
+        "a draft's key that is anything",
+        POSTS,
+        '{\n            "type": "integer"\n          }',
+        "true",
+        "true",
+        "$.posts[].number: must be a schema, not True",
+    ),
+    *(
+        Broken(
+            f"{keyword} beside the fields of an answer",
+            OUTLINE,
+            '"type": "object",',
+            f'"type": "object",\n  "{keyword}": {value},',
+            f'"{keyword}"',
+            f"$: '{keyword}' beside the type object is not accepted in strict structured output",
+            "remove one of them",
+        )
+        for keyword, value in (("anyOf", '[{"type": "object"}]'), ("const", "{}"), ("enum", "[{}]"))
+    ),
+    Broken("a number larger than a database keeps", PLAN, "false", "1e999", "1e999", "is too large a number"),
+    Broken("a number longer than Python reads", PLAN, "false", "9" * 5000, "9999", "is too large a number"),
+    # what would take minutes, or the whole stack
+    Broken("loops within loops", T, "Be brief.", ENDLESS, "for a in", "more than 1,000 numbers in sum"),
+    Broken("loops that multiply", T, "Be brief.", MULTIPLIED, "for c in", "more than 100,000 turns"),
+    Broken("a text that doubles", T, "Be brief.", DOUBLED, "set n.x", "more than 4,000,000 characters"),
+    Broken("a text repeated without end", T, "Be brief.", "{{ 'x' * 1000000000 }}", "* 100", "more than 4,000,000"),
+    Broken("a number raised without end", T, "Be brief.", "{{ 9 ** 9 ** 9 ** 9 }}", "9 ** 9", "more than 1000 bits"),
+    Broken(
+        "more slices than a prompt has words", T, "Be brief.", "{{ 'a' | slice(99999) }}", "slice", "more than 10,000"
+    ),
+    Broken("a macro that calls itself twice", T, "Be brief.", TWICE, "macro m", "more than 100,000 turns"),
+    Broken(
+        "an expression of 3,000 terms",
+        P,
+        "{{ 'short'",
+        f"\n{{{{ {'1 + ' * 3000}1 }}}}\n{{{{ 'short'",
+        "{{ 1 +",
+        "is nested too deep: more than 100 levels",
+        "{% set %} names a part",
+    ),
+    Broken(
+        "parentheses without end",
+        P,
+        "{{ 'short'",
+        f"\n{{{{ {'(' * 3000}1{')' * 3000} }}}}\n{{{{ 'short'",
+        "{{ (((",
+        "is nested too deep",
+        "{% set %} names a part",
+    ),
     # nobody reaches it
     Broken(
         "a step nobody reads",
@@ -430,6 +522,26 @@ BROKEN = [
         "could not determine a constructor",
     ),
     Broken("an alias that holds itself", W, "title:\n", "x: &x [*x]\ntitle:\n", "x: &x", "too many values"),
+    *(
+        Broken(
+            f"a tag that does not suit: {said}",
+            W,
+            "version: 1",
+            f"version: {said}",
+            "version",
+            f"cannot be read as {said.split()[0]}",
+            "write it plainly",
+        )
+        for said in ("!!int ''", "!!int '-'", "!!float ''", "!!bool maybe", "!!int 0x")
+    ),
+    Broken(
+        "more choices than one can choose from",
+        W,
+        "[twitter, note]",
+        f"[{', '.join(map(str, range(9101, 9302)))}]",
+        "enum",
+        "at most 100",
+    ),
     Broken("a tab for blanks", W, "  en: Small\n", "\ten: Small\n", "\ten", "is no YAML"),
 ]
 
@@ -445,6 +557,14 @@ def _holds(name: str, content: bytes) -> Callable[[Path], object]:
 def _link_out(folder: Path) -> None:
     (folder / PLAN).rename(folder.parent / "elsewhere.json")
     (folder / PLAN).symlink_to(folder.parent / "elsewhere.json")
+
+
+def _linked(name: str, to: str) -> Callable[[Path], object]:
+    def link(folder: Path) -> None:
+        (folder / name).rename(folder.parent / "elsewhere")
+        (folder / name).symlink_to(to)
+
+    return link
 
 
 def _folder_for_a_file(folder: Path) -> None:
@@ -466,6 +586,9 @@ FILES: list[tuple[str, Callable[[Path], object], str, int | None, str]] = [
         None,
         "cannot be read",
     ),
+    ("a folder that leads to too long a name", _linked("prompts", "x" * 300), "prompts", None, "File name too long"),
+    ("a folder that leads to itself", _linked("schemas", "schemas"), "schemas", None, "Too many levels of symbolic"),
+    ("a workflow.yaml that leads to too long a name", _linked(W, "x" * 300), W, None, "File name too long"),
     ("a folder for a file", _folder_for_a_file, W, 31, "schemas/plan.json is missing"),
     (
         "a prompt in no language",

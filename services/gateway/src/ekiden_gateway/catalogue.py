@@ -7,6 +7,7 @@ from pathlib import Path
 from ekiden.errors import Mistake, WorkflowInvalid
 from ekiden.store.workflows import WorkflowStore
 from ekiden.workflow.check import load
+from ekiden.workflow.folder import folders_in
 from ekiden.workflow.package import Package, Policies, Workflow
 
 DEFAULT = "viral-content"
@@ -27,7 +28,7 @@ class Catalogue:
         """
         packages: dict[str, Package] = {}
         mistakes: list[Mistake] = []
-        for folder in (path.parent for parent in folders for path in sorted(parent.glob("*/workflow.yaml"))):
+        for folder in (folder for parent in folders for folder in folders_in(parent)):
             try:
                 package = load(folder)
                 packages[package.definition.name] = package

@@ -16,6 +16,7 @@ from ekiden.domain.session import Money, Replay, Session
 from ekiden.errors import WorkflowInvalid
 from ekiden.store.sessions import Idempotency
 from ekiden.workflow.check import check
+from ekiden.workflow.folder import folders_in
 from ekiden.workflow.package import Package, Workflow, read_folder
 from ekiden.workflow.record import Expected, expect
 from ekiden_gateway import intake
@@ -119,7 +120,7 @@ def newest(parents: Iterable[Path], name: str) -> tuple[Path, Package] | None:
     A folder whose `workflow.yaml` says no name is known by its own. Raises WorkflowInvalid when the one that counts
     cannot be read; what is wrong with its neighbours is theirs.
     """
-    for folder in reversed([path.parent for parent in parents for path in sorted(parent.glob("*/workflow.yaml"))]):
+    for folder in reversed([folder for parent in parents for folder in folders_in(parent)]):
         package, mistakes = read_folder(folder)
         if package.document.get("name", folder.name) == name:
             if mistakes:

@@ -19,6 +19,7 @@ Text = Mapping[str, str]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 Variable = Annotated[str, Field(pattern=r"^[a-z][a-zA-Z0-9_]{0,63}$")]
 """A name that templates can write after a dot."""
+MOST_NAMED = 100
 LONGEST_CACHE_SECONDS = 30 * 86_400
 
 
@@ -51,7 +52,10 @@ class StepDefinition(_Part):
     `cap_usd` is the most one call may cost; a search's limits go into its request so that it holds.
     """
 
-    provider: Provider = Field(description="Who is called: `gpt` in THINK and INTEGRATE, `perplexity` in EXECUTE")
+    provider: Provider = Field(
+        description="Who is called: one of text, such as `gpt`, in THINK and INTEGRATE; one of searches, such as "
+        "`perplexity`, in EXECUTE; or one that `EKIDEN_PROVIDERS` adds"
+    )
     prompt: str = Field(description="The template `prompts/<language>/<prompt>.md.j2`")
     schema_name: str | None = Field(
         default=None, alias="schema", description="The form of the answer, `schemas/<schema>.json`; not for searches"
@@ -114,7 +118,9 @@ class Drafts(_Part):
     count: int = Field(ge=1, le=20, description="How many drafts a session makes")
     key: str = Field(description="The integer field, 1 to `count`, that joins the rows of one draft")
     fields: Mapping[str, str] = Field(
-        min_length=1, description="Each field of a draft and where it comes from, `<phase>.<step>.<list>.<field>`"
+        min_length=1,
+        max_length=MOST_NAMED,
+        description="Each field of a draft and where it comes from, `<phase>.<step>.<list>.<field>`",
     )
 
 
@@ -150,9 +156,9 @@ class Definition(_Part):
     version: int = Field(ge=1, description="Your number; sessions keep the exact content they started with anyway")
     title: Text = Field(description="What people read, in each language")
     description: Text = Field(description="What it does, in a sentence or two, in each language")
-    inputs: Mapping[Variable, Input] = Field(description="What `create` accepts, by name")
+    inputs: Mapping[Variable, Input] = Field(max_length=MOST_NAMED, description="What `create` accepts, by name")
     languages: tuple[Annotated[str, Field(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")], ...] = Field(
-        min_length=1, description="Languages of its prompts; the first is the default"
+        min_length=1, max_length=20, description="Languages of its prompts; the first is the default"
     )
     budget_usd: float = Field(
         gt=0, le=1000, description="Budget of a session that names none; covers the worst case of one pass, in USD"
@@ -161,7 +167,7 @@ class Definition(_Part):
     phases: tuple[Phase, ...] = Field(min_length=1, max_length=20, description="The phases, in their order")
     drafts: Drafts = Field(description="What comes out")
     platforms: Mapping[str, Platform] = Field(
-        default_factory=dict, description="Conventions by the value of the input `platform`"
+        default_factory=dict, max_length=MOST_NAMED, description="Conventions by the value of the input `platform`"
     )
 
     def step(self, position: Position) -> StepDefinition:

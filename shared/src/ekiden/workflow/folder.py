@@ -23,8 +23,6 @@ class Files:
 def read_files(folder: Path) -> Files:
     """Read a workflow's files. Never raises: what cannot be read is a mistake."""
     files = Files()
-    if not os.path.lexists(folder / "workflow.yaml"):
-        files.mistakes.append(Mistake("workflow.yaml", None, "cannot be read: No such file or directory"))
     for path in _listed(folder, files):
         name = shown(path.relative_to(folder).as_posix())
         try:
@@ -34,6 +32,15 @@ def read_files(folder: Path) -> Files:
         else:
             files.texts[name] = text
     return files
+
+
+def folders_in(parent: Path) -> list[Path]:
+    """The workflows' folders right below a folder, by name. Never raises: where nothing can be listed there is none."""
+    try:
+        names = sorted(os.listdir(parent))
+    except OSError:
+        return []
+    return [parent / name for name in names if os.path.lexists(parent / name / "workflow.yaml")]
 
 
 def shown(name: str) -> str:
@@ -64,21 +71,34 @@ def _listed(folder: Path, files: Files) -> Iterator[Path]:
 
 def _walked(folder: Path, files: Files) -> Iterator[Path]:
     """What is in the folder's two subfolders; what an editor or a system hides there is left alone."""
-    if os.path.lexists(folder / "workflow.yaml"):
+    try:
+        os.lstat(folder / "workflow.yaml")
+    except (OSError, ValueError) as error:
+        files.mistakes.append(Mistake("workflow.yaml", None, f"cannot be read: {_why(error)}"))
+    else:
         yield folder / "workflow.yaml"
     for part in ("prompts", "schemas"):
-        if not (folder / part).is_dir():
+        try:
+            os.stat(folder / part)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            continue
+        except OSError as error:
+            _unlisted(error, folder, files)
             continue
         for root, below, names in os.walk(folder / part, onerror=lambda error: _unlisted(error, folder, files)):
             below[:] = sorted(name for name in below if not name.startswith("."))
             yield from (Path(root) / name for name in sorted(names) if not name.startswith("."))
-            linked = [name for name in below if (Path(root) / name).is_symlink()]
+            linked = [name for name in below if os.path.islink(Path(root) / name)]
             yield from (Path(root) / name for name in linked)
 
 
 def _unlisted(error: OSError, folder: Path, files: Files) -> None:
     name = os.path.relpath(error.filename or folder, folder)
-    files.mistakes.append(Mistake(shown(name), None, f"cannot be listed: {error.strerror}"))
+    files.mistakes.append(Mistake(shown(name), None, f"cannot be listed: {_why(error)}"))
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _text(path: Path, folder: Path, name: str) -> str:
@@ -90,8 +110,8 @@ def _text(path: Path, folder: Path, name: str) -> str:
         if path.stat().st_size > LARGEST_FILE:
             raise _Unreadable(f"is larger than {LARGEST_FILE // 1024} KiB")
         content = path.read_bytes()
-    except (OSError, RuntimeError) as error:
-        raise _Unreadable(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _Unreadable(f"cannot be read: {_why(error)}") from error
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

@@ -11,12 +11,14 @@ from ekiden.domain.provider import Provider
 from ekiden.errors import Mistake
 from ekiden.workflow.lines import Place, line_of
 
+LONGEST_NAME = 100
 _QUOTED = re.compile(r"'([^']*)'")
 
 
 def did_you_mean(said: object, known: Iterable[str]) -> str:
-    """The nearest of some names as a question, or nothing."""
-    near = difflib.get_close_matches(str(said), list(known), n=1, cutoff=0.6)
+    """The nearest of some names as a question, or nothing; what is longer than a name is like none."""
+    word = str(said)
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6) if len(word) <= LONGEST_NAME else []
     return f"did you mean {near[0]!r}?" if near else ""
 
 

@@ -35,7 +35,10 @@ class Input(BaseModel):
         description="The value when it is left out: an empty text or list and `false`, unless said otherwise",
     )
     enum: tuple[StrictStr | StrictInt, ...] | None = Field(
-        default=None, min_length=1, description="The only values it takes; of a `list`, the only items"
+        default=None,
+        min_length=1,
+        max_length=MOST_LISTED,
+        description="The only values it takes; of a `list`, the only items",
     )
     max_length: int = Field(
         default=2000, gt=0, le=MOST_CHARACTERS, description="Characters of a text, or of each item of a list"

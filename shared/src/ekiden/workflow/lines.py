@@ -13,6 +13,10 @@ Place = tuple[str | int, ...]
 """Where a value is: the keys and indices that lead to it."""
 MOST_VALUES = 20_000
 """More is no workflow, but a file whose aliases multiply."""
+LARGEST_NUMBER = 2**63 - 1
+"""What a database keeps of an integer; YAML and JSON have no bound of their own."""
+_PLAINLY = "write it plainly: a text in quotes, a number, true, false or null"
+_TOO_LARGE = "is too large a number"
 
 
 @dataclass
@@ -21,7 +25,10 @@ class Parsed:
 
     value: object = None
     lines: dict[Place, int] = field(default_factory=dict[Place, int])
-    wrong: list[tuple[int | None, str]] = field(default_factory=list[tuple[int | None, str]])
+    wrong: list[tuple[int | None, str, str]] = field(default_factory=list[tuple[int | None, str, str]])
+
+    def add(self, line: int | None, what: str, suggestion: str = "") -> None:
+        self.wrong.append((line, what, suggestion))
 
 
 def line_of(lines: Mapping[Place, int], place: Place) -> int | None:
@@ -40,9 +47,9 @@ def parse_yaml(text: str) -> Parsed:
         if node is not None:
             parsed.value = _Yaml(parsed).value(node, ())
     except yaml.YAMLError as error:
-        parsed.wrong.append((_yaml_line(error, text), f"is no YAML: {_yaml_words(error)}"))
+        parsed.add(_yaml_line(error, text), f"is no YAML: {_yaml_words(error)}")
     except RecursionError:
-        parsed.wrong.append((None, "is nested too deep"))
+        parsed.add(None, "is nested too deep")
     return parsed
 
 
@@ -50,14 +57,14 @@ def parse_json(text: str) -> Parsed:
     """Read JSON. Never raises."""
     parsed = Parsed()
     try:
-        parsed.value = json.loads(text, parse_constant=_no_constant)
+        parsed.value = json.loads(text, parse_constant=_no_constant, parse_int=_integer)
         _Json(text, parsed).value(0, ())
     except json.JSONDecodeError as error:
-        parsed.wrong.append((error.lineno, f"is no JSON: {error.msg} in column {error.colno}"))
+        parsed.add(error.lineno, f"is no JSON: {error.msg} in column {error.colno}")
     except ValueError as error:
-        parsed.wrong.append((None, f"is no JSON: {error}"))
+        parsed.add(None, f"is no JSON: {error}")
     except RecursionError:
-        parsed.wrong.append((None, "is nested too deep"))
+        parsed.add(None, "is nested too deep")
     return parsed
 
 
@@ -94,12 +101,12 @@ class _Yaml:
         for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
             name = self._scalar(key) if isinstance(key, yaml.ScalarNode) else None
             if key.tag == "tag:yaml.org,2002:merge":
-                self._parsed.wrong.append((_line(key), "<< is not understood here: write the keys out"))
+                self._parsed.add(_line(key), "<< is not understood here: write the keys out")
             elif not isinstance(name, str):
-                self._parsed.wrong.append((_line(key), f"a key must be a text: quote {_shown(key)}"))
+                self._parsed.add(_line(key), f"a key must be a text: quote {_shown(key)}")
             elif name in made:
                 first = self._parsed.lines[(*place, name)]
-                self._parsed.wrong.append((_line(key), f"the key {name!r} is given twice, first in line {first}"))
+                self._parsed.add(_line(key), f"the key {name!r} is given twice, first in line {first}")
             else:
                 self._parsed.lines[*place, name] = _line(key)
                 made[name] = self.value(value, (*place, name))
@@ -110,15 +117,19 @@ class _Yaml:
             return str(node.value)
         try:
             value: object = self._scalars.construct_object(node)
-        except (ValueError, KeyError, OverflowError) as error:
-            self._parsed.wrong.append((_line(node), f"{_shown(node)} cannot be read: {error}"))
+        except (ValueError, LookupError, OverflowError):
+            kind = node.tag.rpartition(":")[2]
+            self._parsed.add(_line(node), f"{_shown(node)} cannot be read as !!{kind}", _PLAINLY)
             return None
         plain = value is None or isinstance(value, str | int | float)
         if not plain or (isinstance(value, float) and not math.isfinite(value)):
-            self._parsed.wrong.append((_line(node), f"{_shown(node)} is no text, number, true, false or null"))
+            self._parsed.add(_line(node), f"{_shown(node)} is no text, number, true, false or null")
+            return None
+        if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            self._parsed.add(_line(node), f"{_shown(node)} {_TOO_LARGE}")
             return None
         if isinstance(value, str) and not is_unicode(value):
-            self._parsed.wrong.append((_line(node), "holds half a character: its escapes are no valid Unicode"))
+            self._parsed.add(_line(node), "holds half a character: its escapes are no valid Unicode")
             return None
         return value
 
@@ -129,7 +140,7 @@ class _Json:
     def __init__(self, text: str, parsed: Parsed) -> None:
         self._text = text
         self._parsed = parsed
-        self._decoder = json.JSONDecoder()
+        self._decoder = json.JSONDecoder(parse_int=_integer)
         self._ends = [index for index, character in enumerate(text) if character == "\n"]
 
     def value(self, at: int, place: Place) -> int:
@@ -140,7 +151,7 @@ class _Json:
         if self._text[at] == "[":
             return self._array(at, place)
         found, end = self._decoder.raw_decode(self._text, at)
-        self._is_text(found, at)
+        self._is_plain(found, at)
         return end
 
     def _object(self, at: int, place: Place) -> int:
@@ -150,9 +161,9 @@ class _Json:
             line, name_at = self._line(at), at
             found, at = self._decoder.raw_decode(self._text, at)
             name = str(found)
-            self._is_text(name, name_at)
+            self._is_plain(name, name_at)
             if name in seen:
-                self._parsed.wrong.append((line, f"the key {name!r} is given twice"))
+                self._parsed.add(line, f"the key {name!r} is given twice")
             seen.add(name)
             self._parsed.lines[*place, name] = line
             at = self._space(self.value(self._space(at) + 1, (*place, name)))
@@ -167,9 +178,11 @@ class _Json:
             index += 1
         return at + 1
 
-    def _is_text(self, found: object, at: int) -> None:
+    def _is_plain(self, found: object, at: int) -> None:
         if isinstance(found, str) and not is_unicode(found):
-            self._parsed.wrong.append((self._line(at), "holds half a character: its escapes are no valid Unicode"))
+            self._parsed.add(self._line(at), "holds half a character: its escapes are no valid Unicode")
+        if isinstance(found, int | float) and not -LARGEST_NUMBER <= found <= LARGEST_NUMBER:
+            self._parsed.add(self._line(at), _TOO_LARGE)
 
     def _line(self, at: int) -> int:
         return bisect_right(self._ends, at - 1) + 1
@@ -182,6 +195,11 @@ class _Json:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
+
+
+def _integer(digits: str) -> float:
+    """Python refuses to read very long ones."""
+    return int(digits) if len(digits) <= len(str(LARGEST_NUMBER)) + 1 else math.inf
 
 
 def _line(node: yaml.Node) -> int:

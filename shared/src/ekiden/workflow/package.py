@@ -18,6 +18,7 @@ from ekiden.workflow.folder import read_files
 from ekiden.workflow.form import form_mistakes
 from ekiden.workflow.lines import Parsed, Place, parse_json, parse_yaml
 from ekiden.workflow.prompts import Prompts
+from ekiden.workflow.unforeseen import unforeseen
 
 Policies = Mapping[Provider, UnknownOutcome]
 
@@ -92,7 +93,11 @@ def read_folder(folder: Path) -> tuple[Package, list[Mistake]]:
             _, language, template = name.split("/")
             templates.setdefault(language, {})[template] = text
             continue
-        parsed = parse_yaml(text) if name == "workflow.yaml" else parse_json(text)
+        try:
+            parsed = parse_yaml(text) if name == "workflow.yaml" else parse_json(text)
+        except Exception as error:
+            files.mistakes.append(unforeseen(name, error))
+            continue
         files.mistakes += _wrong(name, parsed)
         lines[name] = parsed.lines
         if parsed.wrong:
@@ -106,5 +111,5 @@ def read_folder(folder: Path) -> tuple[Package, list[Mistake]]:
 
 def _wrong(name: str, parsed: Parsed) -> list[Mistake]:
     if not parsed.wrong and name == "workflow.yaml" and not isinstance(parsed.value, dict):
-        parsed.wrong.append((1, "is not a mapping"))
-    return [Mistake(name, line, what) for line, what in parsed.wrong]
+        parsed.add(1, "is not a mapping")
+    return [Mistake(name, line, what, near) for line, what, near in parsed.wrong]

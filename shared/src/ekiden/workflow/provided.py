@@ -26,6 +26,8 @@ UNKNOWN = Seen()
 Scope = dict[str, Seen]
 Wrong = tuple[str, int, str, str]
 """Template, line, what, and what may be meant."""
+MOST_PARTS = 1_000
+"""Parts that one prompt takes in; of more the rehearsal says that they multiply."""
 _LIKE_THEIR_INPUT = frozenset({"sort", "reverse", "list", "unique", "select", "reject", "selectattr", "rejectattr"})
 _ITEMS = frozenset({"first", "last", "random"})
 _GUARDS = frozenset({"defined", "undefined"})
@@ -41,11 +43,12 @@ class Reader:
         self.files: set[str] = set()
         self._wrong: dict[Wrong, None] = {}
         self._open: list[str] = []
+        self._parts = 0
         self._trees: dict[str, nodes.Template | None] = {}
 
     def read(self, name: str, context: Mapping[str, object]) -> list[Wrong]:
         """All that a template uses and nobody provides. What cannot be parsed is said elsewhere."""
-        self._wrong = {}
+        self._wrong, self._parts = {}, 0
         self._file(name, {key: Seen(value, key, known=True) for key, value in context.items()})
         return list(self._wrong)
 
@@ -54,14 +57,15 @@ class Reader:
         if name not in self._trees:
             try:
                 self._trees[name] = self._environment.parse(self._templates[name])
-            except (KeyError, TemplateError, RecursionError):
+            except (KeyError, TemplateError):
                 self._trees[name] = None
         return self._trees[name]
 
     def _file(self, name: str, scope: Scope) -> None:
         self.files.add(name)
+        self._parts += 1
         parsed = self.parsed(name)
-        if name in self._open or parsed is None:
+        if name in self._open or parsed is None or self._parts > MOST_PARTS:
             return
         self._open.append(name)
         try:

@@ -1,18 +1,18 @@
 """Render every prompt of a workflow with made-up answers, so that what cannot be rendered shows before it costs.
 
 The answers are made from the workflow's own schemas: a field that no schema promises is unknown here as it will be
-in a session. Every choice of an input, both lengths, missing searches and nulls are tried.
+in a session. Every choice of an input, both lengths, missing searches and nulls are tried; of choices that would take
+more than MOST_RENDERINGS the first ones.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import cast
+from itertools import islice
 
 from jinja2 import Template, TemplateError, TemplateNotFound
 
 from ekiden.domain.ids import NOTHING, Position, SessionId, TaskName
-from ekiden.domain.plan import Plan
 from ekiden.domain.progress import Order
 from ekiden.domain.session import InputValue, Money, Session, StepState
 from ekiden.errors import Mistake
@@ -21,22 +21,31 @@ from ekiden.workflow.definition import Definition
 from ekiden.workflow.inputs import Input
 from ekiden.workflow.package import Package
 from ekiden.workflow.prompts import Prompts
+from ekiden.workflow.samples import sample
+from ekiden.workflow.sandbox import TooMuch
 
+MOST_RENDERINGS = 20_000
 _ID = SessionId("ses_" + "0" * 32)
 
 
-def rehearse(package: Package) -> Iterator[Mistake]:
-    """Say which prompts fail to render and why, each once. The package has passed all other checks."""
+def rehearse(package: Package, languages: Sequence[str]) -> Iterator[Mistake]:
+    """Say which prompts fail to render and why, each once. In these languages the package has passed all other checks."""
     definition = package.definition
     plan = definition.plan(usual_policies())
     prompts = Prompts(definition, plan, package.templates, package.schemas)
     told: set[Mistake] = set()
-    for session, position in _situations(definition, package, plan):
+    for session, position in islice(_situations(definition, package, languages), MOST_RENDERINGS):
         for index, item in enumerate(plan.items(position, session.results, session.edited)):
-            wrong = _mistake(prompts, session, Order(TaskName(_ID, position, 1, index), item, NOTHING), definition)
-            if wrong is not None and wrong not in told:
-                told.add(wrong)
-                yield wrong
+            order = Order(TaskName(_ID, position, 1, index), item, NOTHING)
+            try:
+                prompts.request(session, order)
+            except Exception as error:  # a template may do anything, and whatever it raises is its author's
+                wrong = _mistake(error, session, definition.step(position).prompt)
+                if wrong not in told:
+                    told.add(wrong)
+                    yield wrong
+                if isinstance(error, TooMuch):  # every further rendering would take as long
+                    return
 
 
 def plain_context(package: Package, position: Position, language: str) -> dict[str, object]:
@@ -67,64 +76,24 @@ def _session(package: Package, chosen: Mapping[str, InputValue], language: str) 
     return Session(_ID, "", package.id, chosen, language, datetime(2026, 1, 1, tzinfo=UTC), Money(NOTHING))
 
 
-def sample(schema: Mapping[str, object], *, nulls: bool = False, number: int = 0, name: str = "text") -> object:
-    """The smallest answer that fits a schema and fills all of it; with `nulls` wherever null is allowed.
-
-    A list has as many items as make every choice within them come up once; `number` says which one an item has.
-    A text is its field's `name`.
-    """
-    if "anyOf" in schema:
-        choices = cast("list[Mapping[str, object]]", schema["anyOf"])
-        null = [choice for choice in choices if choice.get("type") == "null"]
-        return (
-            None
-            if nulls and null
-            else sample(next((c for c in choices if c not in null), choices[0]), nulls=nulls, number=number)
-        )
-    if "const" in schema:
-        return schema["const"]
-    if "enum" in schema:
-        allowed = cast("list[object]", schema["enum"])
-        return allowed[number % len(allowed)]
-    kinds = schema.get("type")
-    names = cast("list[str]", kinds) if isinstance(kinds, list) else [kinds]
-    if "null" in names and (nulls or len(names) == 1):
-        return None
-    match next(name for name in names if name != "null"):
-        case "object":
-            fields = cast("Mapping[str, Mapping[str, object]]", schema.get("properties", {}))
-            return {key: sample(field, nulls=nulls, number=number, name=key) for key, field in fields.items()}
-        case "array":
-            items = cast("Mapping[str, object]", schema["items"])
-            return [sample(items, nulls=nulls, number=index, name=name) for index in range(max(2, _choices(items)))]
-        case "boolean":
-            return number % 2 == 0
-        case "integer" | "number":
-            return 1
-        case _:
-            return f"[{name}]"
-
-
-def _choices(schema: Mapping[str, object]) -> int:
-    """The most choices that one value of a list's items has."""
-    own = len(cast("list[object]", schema.get("enum", [])))
-    fields = cast("Mapping[str, Mapping[str, object]]", schema.get("properties", {}))
-    return max([own, *map(_choices, fields.values())])
-
-
-def _situations(definition: Definition, package: Package, plan: Plan) -> Iterator[tuple[Session, Position]]:
-    for number, position in enumerate(definition.positions()):
-        earlier = definition.positions()[:number]
-        for language in definition.languages:
-            for chosen in _inputs(definition):
+def _situations(
+    definition: Definition, package: Package, languages: Sequence[str]
+) -> Iterator[tuple[Session, Position]]:
+    answers = {
+        (missing, nulls): {
+            place.key: _answered(definition, package, place, missing=missing, nulls=nulls)
+            for place in definition.positions()
+        }
+        for missing, nulls in ((False, False), (True, False), (True, True))
+    }
+    for chosen in _inputs(definition):
+        for language in languages:
+            session = _session(package, chosen, language)
+            for number, position in enumerate(definition.positions()):
+                earlier = [place.key for place in definition.positions()[:number]]
                 for shorter, missing, nulls in ((0, False, False), (1, True, False), (0, True, True)):
-                    steps = {
-                        place.key: _answered(definition, package, place, missing=missing, nulls=nulls)
-                        for place in earlier
-                    }
-                    session = _session(package, chosen, language)
-                    ready = replace(session, steps={**steps, position.key: StepState(shorter=shorter)})
-                    yield ready, position
+                    steps = {key: answers[missing, nulls][key] for key in earlier}
+                    yield replace(session, steps={**steps, position.key: StepState(shorter=shorter)}), position
 
 
 def _inputs(definition: Definition) -> Iterator[Mapping[str, InputValue]]:
@@ -152,15 +121,10 @@ def _answered(definition: Definition, package: Package, place: Position, *, miss
     return StepState(result=[found] * (ordered - missing), missing=(ordered - 1,) if missing else ())
 
 
-def _mistake(prompts: Prompts, session: Session, order: Order, definition: Definition) -> Mistake | None:
-    name = f"{definition.step(order.name.position).prompt}.md.j2"
-    try:
-        prompts.request(session, order)
-    except Exception as error:  # a template may do anything, and whatever it raises is its author's
-        template, line = _where(error) or (name, getattr(error, "lineno", None))
-        what = f"there is no {error.name}" if isinstance(error, TemplateNotFound) else _words(error)
-        return Mistake(f"prompts/{session.language}/{template}", line, f"cannot be rendered: {what}")
-    return None
+def _mistake(error: Exception, session: Session, prompt: str) -> Mistake:
+    template, line = _where(error) or (f"{prompt}.md.j2", getattr(error, "lineno", None))
+    what = f"there is no {error.name}" if isinstance(error, TemplateNotFound) else _words(error)
+    return Mistake(f"prompts/{session.language}/{template}", line, f"cannot be rendered: {what}")
 
 
 def _words(error: Exception) -> str:

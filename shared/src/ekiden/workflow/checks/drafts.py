@@ -1,18 +1,19 @@
 """The drafts mapping: each field leads to a list of an answer, whose rows are joined by an integer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import cast
 
 from ekiden.domain.ids import Position
 from ekiden.errors import Mistake
 from ekiden.workflow.checks.places import step_names, wrong
-from ekiden.workflow.checks.schemas import list_fields
+from ekiden.workflow.checks.schemas import list_fields, schema_file
 from ekiden.workflow.definition import Definition
 from ekiden.workflow.form import did_you_mean
 from ekiden.workflow.package import Package
 
 
-def check_drafts(definition: Definition, package: Package) -> Iterator[Mistake]:
+def check_drafts(definition: Definition, package: Package, unsound: Collection[str]) -> Iterator[Mistake]:
+    """`unsound` are files with mistakes of their own: what rests on them is not looked at."""
     bad_keys: set[str] = set()
     for name, path in definition.drafts.fields.items():
         place = ("drafts", "fields", name)
@@ -24,8 +25,10 @@ def check_drafts(definition: Definition, package: Package) -> Iterator[Mistake]:
             near = did_you_mean(step_path, step_names(definition)) or "a path is <phase>.<step>.<list>.<field>"
             yield wrong(package, place, f"drafts.fields.{name}: there is no step {step_path!r} with a schema", near)
             continue
-        if step.schema_name is not None and step.schema_name not in package.schemas:
-            continue  # said where that step is checked
+        if step.schema_name is not None and (
+            step.schema_name not in package.schemas or schema_file(step.schema_name) in unsound
+        ):
+            continue  # said where that step or its schema is checked
         lists = list_fields(package.schemas.get(step.schema_name or "", {}))
         if list_name not in lists:
             near = did_you_mean(list_name, lists) or f"lists: {', '.join(lists) or 'none'}"

@@ -1,10 +1,9 @@
 """Prompts: they can be parsed, have both blocks, and use only what earlier steps provide."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jinja2 import TemplateSyntaxError, nodes
-from jinja2.sandbox import SandboxedEnvironment
 
 from ekiden.errors import Mistake
 from ekiden.workflow.definition import Definition
@@ -13,6 +12,13 @@ from ekiden.workflow.package import Package
 from ekiden.workflow.prompts import environment
 from ekiden.workflow.provided import Reader
 from ekiden.workflow.rehearsal import plain_context
+from ekiden.workflow.sandbox import Sandbox
+
+MOST_NESTED = 100
+"""Of a template's tree. Counted, so that a prompt passes on every stack or on none: Python's own bound is how deep the
+caller is already."""
+_TOO_DEEP = "is nested too deep"
+_SPLIT = "split it: {% set %} names a part of a long expression"
 
 
 @dataclass
@@ -23,18 +29,21 @@ class Read:
     files: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
 
 
-def check_prompts(definition: Definition, package: Package) -> tuple[Read, list[Mistake]]:
-    """What all prompts use, and all that is wrong with them."""
+def check_prompts(definition: Definition, package: Package, unsound: Collection[str]) -> tuple[Read, list[Mistake]]:
+    """What all prompts use, and all that is wrong with them. `unsound` are files that cannot be parsed."""
     read, told = Read(), dict[Mistake, None]()
     for language in definition.languages:
-        templates = package.templates.get(language, {})
-        made = environment(templates)
-        reader = Reader(made, templates)
+        there = package.templates.get(language, {})
+        templates = {name: text for name, text in there.items() if _file(language, name) not in unsound}
+        reader = Reader(environment(templates), templates)
         for position in definition.positions():
             name = f"{definition.step(position).prompt}.md.j2"
             told |= dict.fromkeys(_blocks(reader, language, name))
-            for template, line, what, near in reader.read(name, plain_context(package, position, language)):
-                told[Mistake(f"prompts/{language}/{template}", line, what, near)] = None
+            try:
+                for template, line, what, near in reader.read(name, plain_context(package, position, language)):
+                    told[Mistake(_file(language, template), line, what, near)] = None
+            except RecursionError:
+                told[Mistake(_file(language, name), None, _TOO_DEEP, "include fewer parts within parts")] = None
         read.paths |= reader.paths
         read.files[language] = reader.files
     return read, list(told)
@@ -45,16 +54,48 @@ def check_syntax(package: Package) -> Iterator[Mistake]:
         yield from _unparsable(environment(templates), templates, language)
 
 
-def _unparsable(made: SandboxedEnvironment, templates: Mapping[str, str], language: str) -> Iterator[Mistake]:
-    for name in sorted(templates):
+def _unparsable(made: Sandbox, templates: Mapping[str, str], language: str) -> Iterator[Mistake]:
+    for name, text in sorted(templates.items()):
+        file = _file(language, name)
         try:
-            made.get_template(name)
+            parsed = made.parse(text, name)
+            deep = _too_deep(parsed)
+            if deep is None:
+                made.compile(parsed, name)
+            else:
+                yield Mistake(file, deep, f"{_TOO_DEEP}: more than {MOST_NESTED} levels", _SPLIT)
         except TemplateSyntaxError as error:
             said = error.message or "syntax error"
             near = did_you_mean(_quoted(said), made.filters if "filter" in said else made.tests)
-            yield Mistake(f"prompts/{language}/{name}", error.lineno, said, near)
+            yield Mistake(file, error.lineno, said, near)
+        except RecursionError:
+            yield Mistake(file, _longest(made, text), _TOO_DEEP, _SPLIT)
         except Exception as error:  # what compiling raises beside its own errors is Python's business
-            yield Mistake(f"prompts/{language}/{name}", None, f"cannot be compiled: {error!r}"[:300])
+            yield Mistake(file, None, f"cannot be compiled: {error!r}"[:300])
+
+
+def _too_deep(parsed: nodes.Template) -> int | None:
+    """The line of what is nested too deep. It does not recurse itself."""
+    level: list[nodes.Node] = [parsed]
+    for _ in range(MOST_NESTED):
+        level = [child for node in level for child in node.iter_child_nodes()]
+    return min((node.lineno for node in level), default=None)
+
+
+def _longest(made: Sandbox, text: str) -> int | None:
+    """The line of the longest tag, when nothing more is known of what could not be parsed."""
+    lengths: dict[int, int] = {}
+    begun = 1
+    for line, kind, said in made.lex(text):
+        if kind in ("variable_begin", "block_begin"):
+            begun = line
+        elif kind != "data":
+            lengths[begun] = lengths.get(begun, 0) + len(said)
+    return max(lengths, key=lengths.__getitem__, default=None)
+
+
+def _file(language: str, name: str) -> str:
+    return f"prompts/{language}/{name}"
 
 
 def _blocks(reader: Reader, language: str, name: str) -> Iterator[Mistake]:
@@ -63,7 +104,7 @@ def _blocks(reader: Reader, language: str, name: str) -> Iterator[Mistake]:
     for block in ("system", "user"):
         if block not in blocks:
             near = did_you_mean(block, blocks).replace("did you mean", f"call it {block!r}; is it")
-            yield Mistake(f"prompts/{language}/{name}", None, f"has no block {block!r}", near)
+            yield Mistake(_file(language, name), None, f"has no block {block!r}", near)
 
 
 def _quoted(said: str) -> str:

@@ -25,13 +25,17 @@ Found = tuple[Place, str, str]
 
 def check_schemas(package: Package) -> Iterator[Mistake]:
     for name, schema in package.schemas.items():
-        lines = package.lines.get(f"schemas/{name}.json", {})
+        lines = package.lines.get(schema_file(name), {})
         try:
             found = list(_schema(name, schema))
         except RecursionError:
             found = [((), "is nested too deep", "")]
         for place, what, near in found:
-            yield Mistake(f"schemas/{name}.json", line_of(lines, place) if lines else None, what, near)
+            yield Mistake(schema_file(name), line_of(lines, place) if lines else None, what, near)
+
+
+def schema_file(name: str) -> str:
+    return f"schemas/{name}.json"
 
 
 def _schema(name: str, schema: Mapping[str, object]) -> Iterator[Found]:
@@ -70,6 +74,13 @@ def strict_schema(schema: Mapping[str, object], place: Place = ()) -> Iterator[F
     properties = cast("Mapping[str, Mapping[str, object]]", schema.get("properties", {}))
     if is_a(schema, "object"):
         yield from _object(schema, properties, place)
+    if schema.get("enum") == []:
+        yield (*place, "enum"), f"{path}: enum has no choices", "list at least one value"
+    for keyword in ("anyOf", "const", "enum"):
+        for kind in ("object", "array"):
+            if keyword in schema and is_a(schema, kind):
+                what = f"{path}: {keyword!r} beside the type {kind} is not accepted in strict structured output"
+                yield (*place, keyword), what, "remove one of them"
     if is_a(schema, "array") and not isinstance(schema.get("items"), dict):
         yield place, f"{path}: an array needs items", 'for texts: "items": {"type": "string"}'
     if len([part for part in place if part in ("properties", "items")]) >= MOST_DEPTH:

@@ -106,6 +106,9 @@ def _fan_out(definition: Definition, package: Package, position: Position, step:
         yield wrong(package, place, f"{name}.for_each: {path!r} comes later")
         return
     source_schema = definition.step(source).schema_name
+    if definition.step(source).provider.searches:
+        yield wrong(package, place, f"{name}.for_each: {path!r} is a search, and its answers have no lists")
+        return
     if source_schema is None or source_schema not in package.schemas:
         return  # said where that step is checked
     lists = list_fields(package.schemas[source_schema])
