@@ -15,7 +15,6 @@ from ekiden.workflow.checks.money import worst_case_usd
 from ekiden.workflow.definition import Definition, StepDefinition
 from ekiden.workflow.package import Package
 from ekiden.workflow.rehearsal import sample_request
-from ekiden.workflow.unforeseen import log_on_a_terminal
 from ekiden.workflow.unpriced import unpriced
 from ekiden_cli.wording import usd
 from ekiden_cli.wrap import clean, pad, wrap
@@ -24,11 +23,7 @@ LONGEST_LINE = 100
 
 
 def checked(folder: Path, *, unused: bool = False) -> tuple[Package | None, list[Mistake]]:
-    """A folder's workflow, or all that is wrong with it. Its providers may be those that EKIDEN_PROVIDERS adds.
-
-    A bug of the check is one of its mistakes; its traceback is shown with EKIDEN_LOG_LEVEL=debug, as all bugs' are.
-    """
-    log_on_a_terminal(debug=os.environ.get("EKIDEN_LOG_LEVEL") == "debug")
+    """A folder's workflow, or all that is wrong with it. Its providers may be those that EKIDEN_PROVIDERS adds."""
     try:
         add_providers(os.environ.get("EKIDEN_PROVIDERS", ""))
     except ValueError as error:

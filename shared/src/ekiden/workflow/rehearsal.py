@@ -29,7 +29,7 @@ _ID = SessionId("ses_" + "0" * 32)
 
 
 def rehearse(package: Package, languages: Sequence[str]) -> Iterator[Mistake]:
-    """Say which prompts fail to render and why, each once. In these languages the package has passed all other checks."""
+    """Say which prompts fail to render and why, each once; in these languages all other checks have passed."""
     definition = package.definition
     plan = definition.plan(usual_policies())
     prompts = Prompts(definition, plan, package.templates, package.schemas)
