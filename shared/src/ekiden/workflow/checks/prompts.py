@@ -66,7 +66,8 @@ def _unparsable(made: Sandbox, templates: Mapping[str, str], language: str) -> I
                 yield Mistake(file, deep, f"{_TOO_DEEP}: more than {MOST_NESTED} levels", _SPLIT)
         except TemplateSyntaxError as error:
             said = error.message or "syntax error"
-            near = did_you_mean(_quoted(said), made.filters if "filter" in said else made.tests)
+            known = made.filters if "filter named" in said else made.tests if "test named" in said else ()
+            near = did_you_mean(_quoted(said), known)
             yield Mistake(file, error.lineno, said, near)
         except RecursionError:
             yield Mistake(file, _longest(made, text), _TOO_DEEP, _SPLIT)
