@@ -253,7 +253,7 @@ async def test_of_many_replays_at_once_one_is_sent(site: Site) -> None:
 
 
 async def test_without_a_broker_nothing_is_replayed_and_nothing_marked(site: Site) -> None:
-    letter = await site.keep(1)
+    letter, *_ = [await site.keep(number) for number in range(30)]
     site.infra.stack.pause("rabbitmq")
     try:
         one = await site.client.post(f"{LETTERS}/{letter}/replay")
@@ -265,10 +265,11 @@ async def test_without_a_broker_nothing_is_replayed_and_nothing_marked(site: Sit
         assert refused.status_code == 503
         assert refused.headers["retry-after"]
         assert refused.json()["type"] == "/problems/broker-away"
-    assert [item["replayedAt"] for item in (await site.get())["items"]] == [None]
+    assert [item["replayedAt"] for item in (await site.get(limit=100))["items"]] == 30 * [None]
     async with asyncio.timeout(PATIENCE_SECONDS):
         while (await site.client.post(f"{LETTERS}/{letter}/replay")).status_code != 200:  # noqa: ASYNC110 - by HTTP
             await asyncio.sleep(0.1)
+    assert (await site.client.post(f"{LETTERS}/replay")).json() == {"replayed": 29, "refused": 0}
 
 
 @pytest.mark.parametrize(

@@ -121,8 +121,9 @@ async def edit(
     """Change a schedule from now on; sessions that run stay as they are. Repeating it changes nothing."""
 
     def make(found: Schedule) -> Schedule:
-        must_match(seen, etag(views.state(found)))
-        return schedules.edited(parts, found, asked)
+        made = schedules.edited(parts, found, asked)
+        must_match(seen, etag(views.state(found)))  # after all other checks (RFC 9110, 13.2.1)
+        return made
 
     return await _answer(parts, await schedules.change(parts, schedule, make), response)
 
