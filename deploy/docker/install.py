@@ -1,4 +1,4 @@
-"""Install what a pyproject.toml needs, and nothing else, in the lock's versions and with the lock's hashes.
+"""Install what a pyproject.toml needs in the lock's versions and with the lock's hashes, and note what it describes.
 
 `python install.py services/gateway/pyproject.toml`, with requirements.lock beside this file. Run while an image is
 built, by the Python it installs for.
@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import tomllib
 from pathlib import Path
@@ -21,6 +22,14 @@ def main() -> None:
     wanted = [name for name in project["dependencies"] if name != "ekiden"]  # which is copied, as code is
     if wanted:
         _install(_closure(wanted))
+    _note(project["name"], project["version"])
+
+
+def _note(name: str, version: str) -> None:
+    """Say what the code is that is copied later, as if it were installed: `importlib.metadata` is asked for it."""
+    folder = Path(sysconfig.get_path("purelib"), f"{name.replace('-', '_')}-{version}.dist-info")
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
 
 
 def _closure(wanted: list[str]) -> set[str]:
