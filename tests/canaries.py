@@ -40,7 +40,10 @@ CANARIES: Mapping[str, Mapping[str, str]] = {
     "gateway": {"EKIDEN_API_KEYS": f"somebody:{canary('gateway')}:read", "EKIDEN_AUTH": "off"},
     "orchestrator": {"OTEL_EXPORTER_OTLP_HEADERS": f"x-api-key={canary('collector')}"},
 }
-"""By service, as its environment has them. The gateway stays open: it reads its keys and asks nobody for one."""
+"""By service, as its environment has them. The gateway stays open: it reads its keys and asks nobody for one.
+
+A stack that is started with keys of its own has the canary among them, and is locked.
+"""
 SECRETS = frozenset(
     part
     for variables in CANARIES.values()
@@ -50,8 +53,11 @@ SECRETS = frozenset(
 )
 
 
-def with_canaries(programs: Mapping[str, Program]) -> dict[str, Program]:
-    return {name: _told(program, CANARIES.get(name, {})) for name, program in programs.items()}
+def with_canaries(programs: Mapping[str, Program], api_keys: str = "") -> dict[str, Program]:
+    given = dict(CANARIES)
+    if api_keys:
+        given["gateway"] = {"EKIDEN_API_KEYS": f"{api_keys},{CANARIES['gateway']['EKIDEN_API_KEYS']}"}
+    return {name: _told(program, given.get(name, {})) for name, program in programs.items()}
 
 
 def _told(program: Program, variables: Mapping[str, str]) -> Program:

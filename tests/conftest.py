@@ -36,7 +36,8 @@ def searched(request: pytest.FixtureRequest) -> Iterator[Search]:
 
     def begin_with_canaries(stack: Stack, state_dir: Path, **options: Any) -> None:
         if options.get("simulate", True):
-            options["programs"] = with_canaries(options.get("programs", PROGRAMS))
+            keys = (options.get("env") or {}).get("EKIDEN_API_KEYS", "")
+            options["programs"] = with_canaries(options.get("programs", PROGRAMS), keys)
         begin(stack, state_dir, **options)
 
     def down_and_searched(stack: Stack, *, wipe: bool = False) -> None:

@@ -1,7 +1,7 @@
 """What Schemathesis cannot make up: sessions in every state, their tasks and drafts, dead letters, cursors.
 
-It loads this module into its own process. `CONFORMANCE_YARD` names a file with the gateway's address and key, and with
-what there is; `CONFORMANCE_TALLY` one to write how often each operation gave each status.
+It loads this module into its own process. `CONFORMANCE_YARD` names a file with the gateway's address and what there is;
+`CONFORMANCE_TALLY` one to write how often each operation gave each status.
 """
 
 import atexit
@@ -23,6 +23,7 @@ from ekiden_gateway.listing import cursor_at
 from ekiden_gateway.views.schedules import BASE as SCHEDULES
 from ekiden_gateway.views.session import BASE
 from ekiden_gateway.views.webhooks import BASE as WEBHOOKS
+from tests.conformance.callers import KEYS, REFUSALS, TESTER, turn
 
 YARD: dict[str, Any] = json.loads(Path(os.environ["CONFORMANCE_YARD"]).read_text())
 TALLY: Counter[str] = Counter()
@@ -40,10 +41,12 @@ ROADS: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 KEPT = 20
 """Webhooks and schedules: an owner has no more than a hundred of each."""
+_CALLERS = {secret: name for name, secret in KEYS.items()}
+_calls: Counter[str] = Counter()
 _made: dict[str, list[str]] = {WEBHOOKS: [], SCHEDULES: []}
 _CREATING = {"createWebhook": (WEBHOOKS, "id"), "createSchedule": (SCHEDULES, "scheduleId")}
 _dice = random.Random(0)
-_gateway = httpx.Client(base_url=YARD["url"], headers={"X-API-Key": YARD["key"]}, timeout=60, trust_env=False)
+_gateway = httpx.Client(base_url=YARD["url"], headers={"X-API-Key": KEYS[TESTER]}, timeout=60, trust_env=False)
 
 
 def session(state: str) -> str:
@@ -79,11 +82,12 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         case.headers["Idempotency-Key"] += uuid4().hex  # a client's part: a new request has a new key
     if "If-Match" in case.headers and _dice.random() < 0.5:
         case.headers["If-Match"] = "*"  # whatever the draft is now
+    _come_as_somebody(case)
     places = case.path_parameters
     if not places or case.meta is None or case.meta.phase.name.value == "stateful" or _dice.random() < STRANGERS:
         return
-    if (made := case.meta.components.get(ParameterLocation.PATH)) is not None and made.mode.is_negative:
-        return  # it is wrong on purpose, and perhaps nothing else of the call is
+    if _is_misled(case):
+        return  # on purpose, and perhaps nothing else of the call is wrong
     if "sessionId" in places:
         _locate(case, places)
     if "scheduleId" in places:
@@ -100,6 +104,44 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         places["token"] = _link()
     if "provider" in places:
         places["provider"] = _dice.choice(["gpt", "perplexity"])
+
+
+def _come_as_somebody(case: schemathesis.Case[Any]) -> None:
+    """Some calls of each operation come from those who may not make them. A chain of calls is one caller's."""
+    operation = case.operation
+    chained = case.meta is None or case.meta.phase.name.value == "stateful"
+    if chained or not _is_locked(case) or case.method.lower() != operation.method:
+        return
+    places = frozenset(case.path_parameters or ())
+    who = turn(_calls[operation.label], method=operation.method, places=places)
+    _calls[operation.label] += 1
+    if who != TESTER:  # whose key is there, unless it is wrong on purpose
+        case.headers["X-API-Key"] = KEYS[who]
+
+
+def _is_locked(case: schemathesis.Case[Any]) -> bool:
+    return bool(case.operation.definition.raw.get("security"))
+
+
+@schemathesis.check
+def turned_away_at_the_door(
+    context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
+) -> None:
+    """Whoever may not come in, or comes to what is another's, is told that and nothing else."""
+    who = _CALLERS.get(str(response.request.headers.get("X-API-Key")), TESTER)
+    if who not in REFUSALS or not _is_locked(case) or not _is_asked(response, case) or _is_misled(case):
+        return
+    assert response.status_code in REFUSALS[who], f"{who} got {response.status_code} of {case.operation.label}"
+
+
+def _is_misled(case: schemathesis.Case[Any]) -> bool:
+    """Whether the path is wrong on purpose, and may lead to no route at all."""
+    made = case.meta.components.get(ParameterLocation.PATH) if case.meta else None
+    return made is not None and made.mode.is_negative
+
+
+def _is_asked(response: schemathesis.Response, case: schemathesis.Case[Any]) -> bool:
+    return str(response.request.method).lower() == case.operation.method
 
 
 def _locate(case: schemathesis.Case[Any], places: Any) -> None:
@@ -146,8 +188,7 @@ def after_call(
     for base, ids in _made.items():
         while len(ids) > KEPT:
             _gateway.delete(f"{base}/{ids.pop(0)}")
-    asked = str(response.request.method).lower() == case.operation.method
-    TALLY[f"{operation} {response.status_code if asked else 'another method'}"] += 1
+    TALLY[f"{operation} {response.status_code if _is_asked(response, case) else 'another method'}"] += 1
 
 
 @atexit.register

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ekiden_gateway.documents import DOCUMENTS
+from tests.conformance.callers import KEYS, NEIGHBOUR, TESTER
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SCHEMATHESIS = (sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run")
+_PATHS = json.loads(DOCUMENTS["openapi.json"]())["paths"].values()
+OPERATIONS = {said["operationId"]: said for path in _PATHS for method, said in path.items() if method != "head"}
 
 
 @dataclass(frozen=True)
@@ -35,20 +40,29 @@ class Outcome:
         """The operations that were never answered with a 2xx."""
         return [name for name, answers in self.tally.items() if not any(status[0] == "2" for status in answers)]
 
+    @property
+    def open_doors(self) -> list[str]:
+        """The operations that ask for a key, and never refused a wrong one or one without the scope."""
+        locked = [name for name, said in OPERATIONS.items() if said.get("security")]
+        return [name for name in locked if not {"401", "403"} <= self.tally.get(name, {}).keys()]
+
 
 async def run(scratch: Path, yard: dict[str, Any], *arguments: str) -> Outcome:
     """Run it to its end. `yard` is what `hooks` reads."""
     yard_file, tally_file, output_file = (scratch / name for name in ("yard.json", "tally.json", "output.txt"))
     yard_file.write_text(json.dumps(yard))
+    identities_file = scratch / "identities.yaml"
+    identities_file.write_text(json.dumps({"auth": [_identity(name) for name in (TESTER, NEIGHBOUR)]}))
     environment = {
         **os.environ,
         "SCHEMATHESIS_HOOKS": "tests.conformance.hooks",
         "PYTHONPATH": str(ROOT),
         "CONFORMANCE_YARD": str(yard_file),
         "CONFORMANCE_TALLY": str(tally_file),
+        "CONFORMANCE_IDENTITIES": str(identities_file),
         "NO_PROXY": "*",
     }
-    common = ("-H", f"X-API-Key: {yard['key']}", "--checks", "all", "--continue-on-failure", "--workers", "1")
+    common = ("--checks", "all", "--continue-on-failure", "--workers", "1")
     common += ("--suppress-health-check", "all", "--request-timeout", "60")  # a slow machine is no deviation
     with output_file.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -64,6 +78,11 @@ async def run(scratch: Path, yard: dict[str, Any], *arguments: str) -> Outcome:
             if process.returncode is None:
                 process.kill()
     return Outcome(status, output_file.read_text(), _tally(tally_file))
+
+
+def _identity(name: str) -> dict[str, Any]:
+    """As Schemathesis reads them: a document of the Web Fuzzing Commons."""
+    return {"name": name, "fixedHeaders": [{"name": "X-API-Key", "value": KEYS[name]}]}
 
 
 def _tally(file: Path) -> dict[str, dict[str, int]]:

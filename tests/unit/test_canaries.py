@@ -18,6 +18,12 @@ def test_every_stack_of_a_test_is_given_canaries(tmp_path: Path) -> None:
     assert command[-1] == "ekiden_gpt_worker"
 
 
+def test_a_stack_with_keys_of_its_own_is_locked_and_has_the_canary_among_them(tmp_path: Path) -> None:
+    command = Stack(tmp_path, env={"EKIDEN_API_KEYS": "me:my-own-long-secret"})._programs["gateway"].command
+    assert f"EKIDEN_API_KEYS=me:my-own-long-secret,{CANARIES['gateway']['EKIDEN_API_KEYS']}" in command
+    assert "EKIDEN_AUTH=off" not in command
+
+
 def test_a_stack_that_uses_real_providers_is_not(tmp_path: Path) -> None:
     stack = Stack(tmp_path, simulate=False)
     assert not [word for program in stack._programs.values() for word in program.command if "canary" in word]
