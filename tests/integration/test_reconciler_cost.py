@@ -1,9 +1,10 @@
-"""A pass of the reconciler costs what moved, not what exists: counted by the database's own profiler."""
+"""A pass of the reconciler costs what moved, a gauge what it tells of, not what exists: counted by the profiler."""
 
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import aio_pika
@@ -22,7 +23,7 @@ from ekiden.store.providers import ProviderStates
 from ekiden.store.session_document import to_document
 from ekiden.store.sessions import SessionStore
 from ekiden.store.task_document import NewTask, queued
-from ekiden.store.tasks import TaskStore
+from ekiden.store.tasks import LATELY, TaskStore
 from ekiden.store.workflows import WorkflowStore
 from ekiden_orchestrator.reconciler import DUE_AT_ONCE, FIRST_LOOK_BACK, PROBES_AT_ONCE, Reconciler
 from ekiden_orchestrator.sweep import BATCH, Sweep
@@ -140,6 +141,20 @@ async def test_an_idle_pass_costs_the_same_beside_ten_thousand_retries_and_waits
         costs[size] = (await crowd.cost(crowd.reconciler.pass_once))[:2]
 
     assert costs[FEW] == costs[MANY]
+
+
+async def test_gauges_and_medians_read_no_more_of_a_long_ledger(crowd: Crowd) -> None:
+    store, now = TaskStore(crowd.database), crowd.database.clock.now()
+    await crowd.grow(LATELY + 1000)
+    done = {"status": "COMPLETED", "startedAt": now - timedelta(seconds=7), "finishedAt": now}
+    await crowd.database.journaled("tasks").update_many({}, {"$set": done})
+    await crowd.grow(crowd.size + 3)
+
+    assert await store.outstanding() == {("gpt", "queued"): 3}
+    assert (await crowd.cost(store.outstanding))[1] <= 3
+    assert await store.median_seconds(Provider.GPT) == 7
+    for provider in (Provider.GPT, Provider.PERPLEXITY):
+        assert (await crowd.cost(partial(store.median_seconds, provider)))[1] <= LATELY
 
 
 async def test_a_sweep_over_sessions_in_order_reads_by_the_batch(crowd: Crowd, record_property: Record) -> None:

@@ -20,6 +20,7 @@ from ekiden.retry import Again, UnknownOutcome, after_unknown
 from ekiden.store import task_writes as write
 from ekiden.store.database import Database, Document, away
 from ekiden.store.group import Group
+from ekiden.store.schema import BEGINNING_OF_TIME
 from ekiden.store.task_document import NewTask, ordered, outcome, tombstone
 from ekiden.workflow.record import ANSWERED
 
@@ -33,6 +34,8 @@ FREE_AT_ONCE = 100
 FALL_BACK_AT_ONCE = 200
 FREE_TOGETHER = 25
 """So few that freeing them at the same time takes no time that counts beside a lease."""
+LATELY = 2_000
+"""Among so many tasks that finished last a provider's calls are looked for, however large the ledger is."""
 _CLOCK_ERROR = timedelta(milliseconds=20)
 """Our copy of the database's clock may be this far ahead of it: an announcement must not come before its time."""
 
@@ -239,11 +242,18 @@ class TaskStore:
             return await self._journaled.find_one({"sessionId": session_id, "simulated": True}, {"_id": 1}) is not None
 
     async def median_seconds(self, provider: Provider) -> float | None:
-        """How long the last hundred calls of a provider took, from sending to answer. None before the first."""
-        query = {"provider": provider, "status": TaskStatus.COMPLETED, "cachedFrom": None}
+        """How long the last hundred calls of a provider took, from sending to answer. None when none was of late."""
+        pipeline: list[Document] = [
+            {"$match": {"finishedAt": {"$gt": BEGINNING_OF_TIME}}},
+            {"$sort": {"finishedAt": -1}},
+            {"$limit": LATELY},
+            {"$match": {"provider": provider, "status": TaskStatus.COMPLETED, "cachedFrom": None}},
+            {"$limit": 100},
+            {"$project": {"startedAt": 1, "finishedAt": 1}},
+        ]
         with away():
-            found = self._quick.find(query, {"startedAt": 1, "finishedAt": 1}).sort("finishedAt", -1).limit(100)
-            took = sorted([(row["finishedAt"] - row["startedAt"]).total_seconds() async for row in found])
+            rows = await (await self._quick.aggregate(pipeline)).to_list()
+        took = sorted((row["finishedAt"] - row["startedAt"]).total_seconds() for row in rows)
         return took[len(took) // 2] if took else None
 
     async def outstanding(self) -> dict[tuple[str, str], int]:
@@ -253,7 +263,8 @@ class TaskStore:
             "tasks": {"$sum": 1},
         }
         with away():
-            pipeline = [{"$match": {"status": {"$in": list(OPEN)}}}, {"$group": group}]
+            any_provider = {"provider": {"$gt": ""}, "status": {"$in": list(OPEN)}}  # begins as the index does
+            pipeline = [{"$match": any_provider}, {"$group": group}]
             rows = await (await self._quick.aggregate(pipeline)).to_list()
         return {(row["_id"]["provider"], "leased" if row["_id"]["leased"] else "queued"): row["tasks"] for row in rows}
 
