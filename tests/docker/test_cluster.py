@@ -75,7 +75,7 @@ async def test_200_sessions_outlive_a_broker_and_the_primary(compose: Compose, c
     sessions = await cluster.load("cluster", SESSIONS)
     deaths: dict[str, datetime] = {}
     for kind, victim in (("broker", _leader), ("primary", _primary)):
-        await _moves(cluster, sessions)
+        await _moves(compose, cluster, sessions)
         name = await asyncio.to_thread(victim, compose)
         if name in BROKERS:
             survivor = next(broker for broker in BROKERS if broker != name)
@@ -83,7 +83,7 @@ async def test_200_sessions_outlive_a_broker_and_the_primary(compose: Compose, c
         async with cluster.at_risk.during(cluster.database["tasks"]):
             deaths[f"{kind} {name}"] = datetime.now(UTC)
             await asyncio.to_thread(compose, "kill", name)
-            await _moves(cluster, sessions)
+            await _moves(compose, cluster, sessions)
     ended = await cluster.until_ended(sessions, COMES_UP_SECONDS, deciding=True)
     seconds = time.monotonic() - began
 
@@ -93,8 +93,8 @@ async def test_200_sessions_outlive_a_broker_and_the_primary(compose: Compose, c
     tell(f"{SESSIONS} sessions in {seconds:.0f} s: {await cluster.judge(ended)}")
 
 
-async def _moves(cluster: Yard, sessions: Sequence[str]) -> None:
-    """Return when the sessions have together moved so many times more."""
+async def _moves(compose: Compose, cluster: Yard, sessions: Sequence[str]) -> None:
+    """Return when the sessions have together moved so many times more; fail with what the services said meanwhile."""
     mine = [{"$match": {"_id": {"$in": list(sessions)}}}, {"$group": {"_id": None, "moves": {"$sum": "$version"}}}]
 
     async def moves() -> int:
@@ -106,7 +106,11 @@ async def _moves(cluster: Yard, sessions: Sequence[str]) -> None:
     async def enough() -> bool:
         return await moves() >= before + MOVES
 
-    await cluster.until(enough, "sessions move", GOES_ON_SECONDS, every=0.2)
+    try:
+        await cluster.until(enough, "sessions move", GOES_ON_SECONDS, every=0.2)
+    except AssertionError as error:
+        said = await asyncio.to_thread(compose, "logs", "--no-color", "--tail", "30", *OURS)
+        raise AssertionError(f"{error}: {before} moves before\n{said}") from error
 
 
 def _pause(moves: Sequence[datetime], died: datetime, end: datetime) -> float:
