@@ -1,4 +1,8 @@
-"""Who asks, and for which session: the dependencies that every route shares."""
+"""Who asks, and for which session: the dependencies that every route shares.
+
+All are coroutines, also those that wait for nothing: FastAPI calls a plain function in a thread, which costs a request
+more than all that is done in it.
+"""
 
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -26,7 +30,7 @@ _api_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="Only wh
 _bearer = HTTPBearer(auto_error=False, description="Only where keys are set")
 
 
-def parts(request: Request) -> Parts:
+async def parts(request: Request) -> Parts:
     return request.app.state.parts
 
 
@@ -53,7 +57,7 @@ async def caller(
 Asking = Annotated[Caller, Depends(caller)]
 
 
-def owner(caller: Asking) -> str:
+async def owner(caller: Asking) -> str:
     """The client that asks, which owns what it creates."""
     return caller.client
 
@@ -61,7 +65,7 @@ def owner(caller: Asking) -> str:
 Owner = Annotated[str, Depends(owner)]
 
 
-def listening(caller: Asking, parts: UsedParts) -> MayGoOn:
+async def listening(caller: Asking, parts: UsedParts) -> MayGoOn:
     """What a stream asks from time to time: whether its caller's key still opens it."""
     return partial(parts.callers.may_still_read, caller)
 
@@ -69,7 +73,7 @@ def listening(caller: Asking, parts: UsedParts) -> MayGoOn:
 Listening = Annotated[MayGoOn, Depends(listening)]
 
 
-def operator(caller: Asking) -> Caller:
+async def operator(caller: Asking) -> Caller:
     """What concerns the sessions of all owners: where there are keys, only one with the scope admin may come in."""
     _must_have(caller, Scope.ADMIN)
     return caller
@@ -83,10 +87,14 @@ def _must_have(caller: Caller, scope: Scope) -> None:
         raise Problem(FORBIDDEN, told("The key {key} has no scope {scope}.", key=caller.key, scope=scope))
 
 
-def begun(parts: UsedParts) -> None:
+def begun(parts: Parts) -> None:
     """Nothing is written before the indexes are there: one of them keeps a request from being done twice."""
     if not parts.begun:
         raise Problem(UNAVAILABLE, "The database has not answered yet. Nothing was stored.")
+
+
+async def once_begun(parts: UsedParts) -> None:
+    begun(parts)
 
 
 async def in_turn(

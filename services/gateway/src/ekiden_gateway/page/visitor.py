@@ -67,7 +67,7 @@ async def passer_by(request: Request, parts: UsedParts) -> Visitor:
 PasserBy = Annotated[Visitor, Depends(passer_by)]
 
 
-def visitor(passer_by: PasserBy) -> Visitor:
+async def visitor(passer_by: PasserBy) -> Visitor:
     """One who may see sessions. Raises SignInNeeded, Problem."""
     if not passer_by.owner:
         raise SignInNeeded
@@ -79,7 +79,7 @@ def visitor(passer_by: PasserBy) -> Visitor:
 Known = Annotated[Visitor, Depends(visitor)]
 
 
-def listening(visitor: Known, parts: UsedParts) -> MayGoOn:
+async def listening(visitor: Known, parts: UsedParts) -> MayGoOn:
     """What a stream asks from time to time: whether the visit goes on, and its key still opens it."""
 
     async def may_go_on() -> bool:
@@ -91,7 +91,7 @@ def listening(visitor: Known, parts: UsedParts) -> MayGoOn:
 Listening = Annotated[MayGoOn, Depends(listening)]
 
 
-def operator(visitor: Known) -> Visitor:
+async def operator(visitor: Known) -> Visitor:
     """One who may see what concerns all owners. Raises Problem."""
     if not visitor.may_operate:
         raise Problem(FORBIDDEN, told("The key {key} has no scope {scope}.", key=visitor.owner, scope=Scope.ADMIN))

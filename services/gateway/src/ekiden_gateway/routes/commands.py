@@ -34,11 +34,10 @@ _WORD: dict[str, Any] = _SAID | {"responses": _PROBLEMS | FORESEEN}
 class Word:
     """A word without a body: to which session, under which key, and whether it is only a question."""
 
-    session: Located
-    parts: UsedParts
-    key: IdempotencyKey
-    asked: Nothing | None = None
-    dry_run: DryRun = False
+    session: Session
+    parts: Parts
+    key: str | None
+    dry_run: bool = False
 
     async def say(self, kind: type[Pause | Resume | Cancel]) -> CommandAnswer | Response:
         known_as = intake.idempotency(self.key, {"command": kind.__name__})
@@ -47,7 +46,13 @@ class Word:
         return commands.told(await heard)
 
 
-Said = Annotated[Word, Depends()]
+async def word(
+    session: Located, parts: UsedParts, key: IdempotencyKey, asked: Nothing | None = None, dry_run: DryRun = False
+) -> Word:
+    return Word(session, parts, key, dry_run)
+
+
+Said = Annotated[Word, Depends(word)]
 
 
 @router.post("/{sessionId}/process-async", operation_id="startSession", **_STARTED)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from ekiden_gateway.access import Listening, Owner, UsedParts, begun
+from ekiden_gateway.access import Listening, Owner, UsedParts, once_begun
 from ekiden_gateway.documented import documented
 from ekiden_gateway.event_stream import EventStream, is_asked_for, streamed
 from ekiden_gateway.models.sessions import SessionCounts
@@ -19,7 +19,7 @@ _EXAMPLE = 'event: counts\ndata: {"total": 12, "pending": 0, "thinking": 3, "com
     operation_id="countSessions",
     response_model=SessionCounts,
     responses=documented() | streamed("The counts; live when `Accept` asks for text/event-stream", _EXAMPLE),
-    dependencies=[Depends(begun)],
+    dependencies=[Depends(once_begun)],
 )
 async def counts(request: Request, parts: UsedParts, owner: Owner, may_go_on: Listening) -> Response | SessionCounts:
     """Count your sessions by status; with `Accept: text/event-stream` go on live.

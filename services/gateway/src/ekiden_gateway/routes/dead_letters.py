@@ -31,7 +31,7 @@ REPLAYS_AT_ONCE = 25
 LetterPath = Annotated[str, Path(alias="letterId", pattern=r"^dl_[0-9a-f]{32}$", examples=[EXAMPLE_LETTER])]
 
 
-def filters(
+async def filters(
     queue: Annotated[str | None, Query(max_length=200, description="Only those that died there")] = None,
     reason: Annotated[str | None, Query(max_length=200, description="Only those that died of this")] = None,
 ) -> dict[str, object]:

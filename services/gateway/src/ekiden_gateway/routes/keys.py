@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from ekiden.store.api_keys import ACTIVE_KEYS, ApiKey
 from ekiden.store.sessions import Idempotency
 from ekiden_gateway import intake, once
-from ekiden_gateway.access import IdempotencyKey, Operator, UsedParts, begun, operator
+from ekiden_gateway.access import IdempotencyKey, Operator, UsedParts, once_begun, operator
 from ekiden_gateway.conditional import IfMatch, etag, must_match, tagged
 from ekiden_gateway.documented import documented, header
 from ekiden_gateway.keys import Scope, digest_of, new_secret
@@ -41,7 +41,7 @@ _MADE = {201: {"headers": {"Location": header("The path of the key", {"type": "s
     status_code=201,
     response_model=MadeKey,
     responses=documented(TWO_KEYS, LAST_ADMIN, KEY_MADE_BEFORE, REQUEST_RUNNING, KEY_REUSED) | _MADE,
-    dependencies=[Depends(begun)],
+    dependencies=[Depends(once_begun)],
 )
 async def create(
     asked: MakeKey, parts: UsedParts, by: Operator, response: Response, known_as: IdempotencyKey

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 
 from ekiden.domain.plan import Provider
-from ekiden_gateway.access import Owner, UsedParts, begun, operator
+from ekiden_gateway.access import Owner, UsedParts, once_begun, operator
 from ekiden_gateway.documented import documented
 from ekiden_gateway.kinds import FORBIDDEN, UNKNOWN_PROVIDER
 from ekiden_gateway.models.providers import OpenBreaker, ProviderAnswer, ProviderPage
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/providers", tags=["providers"])
 DEFAULT_REASON = "opened by a person"
 
 
-def named(
+async def named(
     name: Annotated[
         str,
         Path(
@@ -35,7 +35,7 @@ def named(
 
 Named = Annotated[Provider, Depends(named)]
 _PROBLEMS = documented(UNKNOWN_PROVIDER, FORBIDDEN)
-_OPERATORS = [Depends(operator), Depends(begun)]
+_OPERATORS = [Depends(operator), Depends(once_begun)]
 
 
 @router.get("", operation_id="listProviders", response_model=ProviderPage, responses=documented())

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Response
 
 from ekiden_gateway import replays
-from ekiden_gateway.access import Located, UsedParts, begun
+from ekiden_gateway.access import Located, UsedParts, once_begun
 from ekiden_gateway.documented import BEGINNING, documented, header
 from ekiden_gateway.kinds import REQUEST_RUNNING, UNKNOWN_SESSION
 from ekiden_gateway.models.replays import ReplayForecast, ReplaySession
@@ -23,7 +23,7 @@ router = APIRouter(prefix=BASE, tags=["recovery"])
         200: {"model": ReplayForecast, "description": "With `dryRun`: what it would reuse and buy"},
         201: {"headers": {"Location": header("The path of the replay", {"type": "string"})}},
     },
-    dependencies=[Depends(begun)],
+    dependencies=[Depends(once_begun)],
 )
 async def replay(
     session: Located, parts: UsedParts, response: Response, asked: ReplaySession | None = None

@@ -13,7 +13,7 @@ from ekiden.domain.schedule import Outcome, Reason, Schedule
 from ekiden.domain.session import Session
 from ekiden.store.session_document import from_document
 from ekiden_gateway import schedules
-from ekiden_gateway.access import IdempotencyKey, UsedParts, begun
+from ekiden_gateway.access import IdempotencyKey, UsedParts, once_begun
 from ekiden_gateway.admission import admit
 from ekiden_gateway.documented import BEGINNING, Responses, documented, header
 from ekiden_gateway.kinds import REQUEST_RUNNING, SCHEDULE_NOT_FIRED, UNKNOWN_SCHEDULE
@@ -43,7 +43,7 @@ _FIRED: Responses = {
     status_code=202,
     response_model=FiredAnswer,
     responses=documented(UNKNOWN_SCHEDULE, SCHEDULE_NOT_FIRED, REQUEST_RUNNING, *BEGINNING) | _FIRED,
-    dependencies=[Depends(begun)],
+    dependencies=[Depends(once_begun)],
 )
 async def fire(
     schedule: Located, parts: UsedParts, response: Response, key: IdempotencyKey, asked: Nothing | None = None

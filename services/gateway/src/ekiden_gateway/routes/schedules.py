@@ -8,7 +8,7 @@ from ekiden.domain import scheduling as rules
 from ekiden.domain.ids import SCHEDULE_ID_PATTERN, ScheduleId
 from ekiden.domain.schedule import Schedule
 from ekiden_gateway import intake, once, schedules
-from ekiden_gateway.access import IdempotencyKey, Owner, UsedParts, begun
+from ekiden_gateway.access import IdempotencyKey, Owner, UsedParts, once_begun
 from ekiden_gateway.conditional import IfMatch, etag, must_match, tagged
 from ekiden_gateway.documented import Responses, documented, header
 from ekiden_gateway.kinds import (
@@ -66,7 +66,7 @@ _ONE: dict[str, Any] = {"response_model": ScheduleAnswer, "responses": documente
     status_code=201,
     response_model=ScheduleAnswer,
     responses=documented(KEY_REUSED, REQUEST_RUNNING, TOO_MANY_SCHEDULES) | _CREATED,
-    dependencies=[Depends(begun)],
+    dependencies=[Depends(once_begun)],
 )
 async def create(
     asked: CreateSchedule, parts: UsedParts, owner: Owner, response: Response, key: IdempotencyKey

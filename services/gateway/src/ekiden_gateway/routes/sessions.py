@@ -8,7 +8,7 @@ from ekiden.domain.session import Status
 from ekiden.store.session_document import from_document
 from ekiden.workflow.sources import sources_of
 from ekiden_gateway import gates, intake
-from ekiden_gateway.access import IdempotencyKey, Located, Owner, UsedParts, begun
+from ekiden_gateway.access import IdempotencyKey, Located, Owner, UsedParts, once_begun
 from ekiden_gateway.commands import examine, workflow_of
 from ekiden_gateway.conditional import UNCHANGED, IfNoneMatch, etag, names
 from ekiden_gateway.documented import BEGINNING, documented, with_location
@@ -29,7 +29,7 @@ router = APIRouter(prefix=BASE, tags=["sessions"])
     status_code=201,
     response_model=CreatedSession,
     responses=documented(KEY_REUSED, REQUEST_RUNNING, TOO_MANY_WEBHOOKS, *BEGINNING) | with_location(201),
-    dependencies=[Depends(begun)],
+    dependencies=[Depends(once_begun)],
 )
 async def create(
     asked: CreateSession,

@@ -11,7 +11,7 @@ from ekiden.webhooks.endpoint import WEBHOOK_ID_PATTERN, Webhook
 from ekiden.webhooks.events import PING, body
 from ekiden.webhooks.signature import new_secret
 from ekiden_gateway import intake, receivers
-from ekiden_gateway.access import IdempotencyKey, Owner, UsedParts, begun
+from ekiden_gateway.access import IdempotencyKey, Owner, UsedParts, once_begun
 from ekiden_gateway.conditional import IfMatch, etag, tagged
 from ekiden_gateway.documented import documented, with_location
 from ekiden_gateway.kinds import (
@@ -57,7 +57,7 @@ LocatedWebhook = Annotated[Webhook, Depends(located)]
     status_code=201,
     response_model=WebhookWithSecret,
     responses=documented(KEY_REUSED, REQUEST_RUNNING, TOO_MANY_WEBHOOKS) | with_location(201, "webhook"),
-    dependencies=[Depends(begun)],
+    dependencies=[Depends(once_begun)],
 )
 async def create(
     asked: CreateWebhook, parts: UsedParts, owner: Owner, response: Response, key: IdempotencyKey
