@@ -288,7 +288,7 @@ async def test_a_start_that_failed_finds_its_own_place_when_it_is_repeated(
         raise Unreachable("away for a moment")
 
     with monkeypatch.context() as away:
-        away.setattr(SessionStore, "create", fail)
+        away.setattr(SessionStore, "begin", fail)
         for n in range(2):
             assert (await client.create(n, start=True, headers=key)).status_code == 503
     assert (await client.create(start=True)).status_code == 429, "the place is kept for the repeat"

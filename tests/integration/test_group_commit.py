@@ -1,13 +1,17 @@
 """Writes that share a round trip on the real database: each is told about itself, whatever became of the others."""
 
 import asyncio
+from datetime import UTC
 from uuid import uuid4
 
 import pytest
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import WriteError
 
 from ekiden.domain.ids import TaskId
 from ekiden.store.database import Database, Document
 from ekiden.store.group import Updates
+from ekiden.store.inserts import Inserts
 from tests.contract.ledger_contract import ASK, RESEND, answer
 from tests.integration.mongo_lab import MongoLab
 
@@ -92,3 +96,46 @@ async def test_answers_that_are_saved_together_are_each_saved(database: Database
 
     assert [came.name for came in saved] == ["KNOWN"] + ["DECIDED"] * (TOGETHER - 1)
     assert {(await lab.view(task)).status for task in tasks} == {"COMPLETED"}
+
+
+@pytest.mark.parametrize("stamped", [None, "movedAt"])
+async def test_of_many_inserts_each_is_told_whether_it_was_new(database: Database, stamped: str | None) -> None:
+    collection = database.journaled("inserted")
+    await collection.create_indexes([IndexModel([("key", ASCENDING)], unique=True)])
+    insert, names = Inserts(collection), [uuid4().hex for _ in range(TOGETHER)]
+    there = {"_id": names[0], "key": names[0], "movedAt": database.clock.now()}
+    assert await insert(there)
+    wanted = [{"_id": name, "key": names[2 * (n // 2)], "n": n} for n, name in enumerate(names)]
+
+    new = await asyncio.gather(*(insert(document, stamped=stamped) for document in wanted))
+
+    assert new == [n % 2 == 0 and n > 0 for n in range(TOGETHER)]
+    found = {row["_id"]: row async for row in collection.find({"_id": {"$in": names}})}
+    assert found.pop(names[0]) == there
+    assert {name: row.get("n") for name, row in found.items()} == {names[n]: n for n in range(2, TOGETHER, 2)}
+    assert all((stamped in row) == (stamped is not None) for row in found.values())
+
+
+async def test_an_insert_that_the_database_refuses_is_told_why_and_hurts_no_other(database: Database) -> None:
+    collection = database.journaled("inserted")
+    insert, names = Inserts(collection), [uuid4().hex for _ in range(TOGETHER)]
+    refused = {"_id": ["an id cannot be a list"], "key": uuid4().hex}
+
+    answers = await asyncio.gather(
+        *(insert({"_id": name, "key": name}) for name in names), insert(refused), return_exceptions=True
+    )
+
+    assert answers[:-1] == [True] * TOGETHER
+    assert isinstance(answers[-1], WriteError)
+    assert await collection.count_documents({"_id": {"$in": names}}) == TOGETHER
+
+
+async def test_a_stamped_insert_has_the_database_s_time(database: Database) -> None:
+    collection = database.journaled("stamped")
+    name = uuid4().hex
+    hello = (await database.command("hello"))["localTime"].replace(tzinfo=UTC)
+
+    assert await Inserts(collection)({"_id": name}, stamped="movedAt")
+
+    (found,) = await collection.find({"_id": name}).to_list()
+    assert hello <= found["movedAt"] <= (await database.command("hello"))["localTime"].replace(tzinfo=UTC)

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from ekiden.domain.ids import Micros, Position, SessionId, Step
-from ekiden.domain.messages import Look, Pause
+from ekiden.domain.messages import Look, Pause, Start
 from ekiden.domain.progress import Decision, Event, Verdict
 from ekiden.domain.session import Money, Session, Status, StepState
 from ekiden.errors import DocumentTooLarge
 from ekiden.store.database import Database, Document
 from ekiden.store.drafts import DraftStore
-from ekiden.store.sessions import LARGEST_BYTES, SessionStore
+from ekiden.store.schema import ensure_schema
+from ekiden.store.sessions import LARGEST_BYTES, Idempotency, SessionStore
 from ekiden.workflow.drafts import Draft
 from tests.contract.test_session_store_document import sessions
 
@@ -54,6 +55,37 @@ async def test_a_session_is_created_once(store: SessionStore) -> None:
     loaded = await store.load(session.id)
     assert loaded == replace(session, moved_at=NOW)
     assert await store.load(SessionId("ses_" + "f" * 32)) is None
+
+
+async def test_a_session_that_begins_at_once_is_stored_as_one_that_was_created_and_then_started(
+    database: Database, store: SessionStore
+) -> None:
+    at_once = Session(SessionId(f"ses_{uuid4().hex}"), "me", "w@1", {}, "en", NOW, Money(Micros(10)))
+    one_by_one = await new(store)
+    started = await store.apply(one_by_one, step(one_by_one, None, "Started"), Start(NOW))
+
+    begun = await store.begin(at_once, step(at_once, None, "Started"), Start(NOW))
+
+    assert started is not None
+    assert begun == replace(started, id=at_once.id)
+    documents = [await store.document(session.id) for session in (one_by_one, at_once)]
+    expected, found = ({**(document or {}), "_id": "", "movedAt": None} for document in documents)
+    assert found == expected
+    stored = await store.load(at_once.id)
+    assert stored is not None
+    assert stored.moved_at not in (None, NOW)  # the database's time, not the caller's
+
+
+async def test_of_two_that_begin_under_one_key_one_is_stored(store: SessionStore, database: Database) -> None:
+    await ensure_schema(database)
+    owner, known_as = uuid4().hex, Idempotency("once", "the same")
+    twins = [Session(SessionId(f"ses_{uuid4().hex}"), owner, "w@1", {}, "en", NOW, Money(Micros(10))) for _ in range(2)]
+
+    begun = await asyncio.gather(*(store.begin(twin, step(twin, None), Start(NOW), known_as) for twin in twins))
+
+    (stored,) = [session for session in begun if session is not None]
+    assert await store.created_under(owner, "once") == (stored.id, known_as)
+    assert await database.journaled("sessions").count_documents({"owner": owner}) == 1
 
 
 async def test_a_decision_is_written_to_the_version_it_was_made_from_only(store: SessionStore) -> None:

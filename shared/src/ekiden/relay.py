@@ -71,15 +71,19 @@ class Relay:
         make: MakeMessage,
         known_as: Idempotency | None = None,
         by: Actor | None = None,
+        *,
+        loaded: Session | None = None,
     ) -> Decision | None:
         """Say something to a session, and send what follows. None when there is no such session.
 
+        `loaded` is the session as the caller has just loaded it: it is loaded again only when somebody else moved it.
         Whoever loses the race for a version loads and decides again: a conflict costs one more round. What moved the
         session under the same idempotency key before is a repeat: it is looked for behind the load, so that whoever
         says it at the same time has either been seen or wins the race for the version.
         Raises Unreachable when the database is away: then nothing, or all of the decision, is stored; and KeyReused.
         """
-        while (session := await self.sessions.load(session_id)) is not None:
+        while (session := loaded or await self.sessions.load(session_id)) is not None:
+            loaded = None
             if known_as is not None and await self.sessions.said_before(session_id, known_as):
                 return Decision(Verdict.REPEAT, session)
             workflow = await self.workflows.compiled(session.workflow)
@@ -93,6 +97,25 @@ class Relay:
                     await self.look_at(saved)
                 return decision
         return None
+
+    async def begin(
+        self, session: Session, message: Message, known_as: Idempotency | None = None, by: Actor | None = None
+    ) -> Decision | None:
+        """Store a new session as this message leaves it, in one write, and send what follows.
+
+        None when there is one of its id, or of its owner and idempotency key, already. Raises Unreachable: then
+        nothing, or all of the decision, is stored.
+        """
+        workflow = await self.workflows.compiled(session.workflow)
+        decision = decide(session, message, workflow.plan)
+        with tracing.span(f"decide {type(message).__name__}", _about(decision)):
+            reach("relay:before_save")
+            begun = await self.sessions.begin(session, decision, message, known_as, by)
+            reach("relay:after_session_saved")
+            if begun is not None:
+                _count(session, decision)
+                await self._send(begun, decision, workflow)
+        return decision if begun is not None else None
 
     async def look(
         self, session_id: SessionId, *, late_bills: bool = False, known_as: Idempotency | None = None

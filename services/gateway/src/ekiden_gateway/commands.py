@@ -54,7 +54,8 @@ async def say(parts: Parts, session: Session, make: MakeMessage, known_as: Idemp
     Raises Problem when the state forbids it, or when it would begin and there is no room; KeyReused.
     """
     await admit(parts, session, make(session), known_as)
-    decision = await parts.relay.say(session.id, make, known_as, key_of(session))
+    fresh = session if known_as is None else None  # it was loaded before its request's turn had come
+    decision = await parts.relay.say(session.id, make, known_as, key_of(session), loaded=fresh)
     return await answer(parts, session, decision)
 
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from ekiden.domain.ids import Micros, Position
 from ekiden.domain.messages import Start
-from ekiden.domain.progress import Verdict
 from ekiden.domain.session import GateDefault, GateTimeout, InputValue, Money, Session, Status, Wishes
 from ekiden.domain.told import told
 from ekiden.store.sessions import Actor, ActorKind, Idempotency
@@ -91,31 +90,27 @@ async def store(parts: Parts, session: Session, known_as: Idempotency | None, *,
     Every answer to the same request is the same: budget and what starting led to are read from the history.
     Raises Problem when it is to start and there is no room: then nothing is stored.
     """
-    session_id, by = session.id, Actor(ActorKind.KEY, session.owner)
+    by = Actor(ActorKind.KEY, session.owner)
     if start:
         await admit(parts, session, Start(session.created_at), known_as, stored=False)
     await receivers.room_for(parts, session)
     await parts.webhooks.listen(session)
-    if await parts.sessions.create(session, known_as):
-        if not start:
-            return views.created(session)
-        begun = await parts.relay.say(session_id, lambda _: Start(parts.database.clock.now()), by=by)
-        if begun is not None and begun.verdict is Verdict.MOVED:
-            return views.created(replace(session, status=begun.session.status))
-    else:
-        before = await once.created_before(parts.sessions, session.owner, known_as)
-        if before is None:
-            raise RuntimeError("a new session's id was taken")
-        session_id = before
     if start:
-        stored = await parts.sessions.load(session_id)
-        if stored is not None and stored.status is Status.PENDING:
-            await parts.relay.say(session_id, lambda _: Start(parts.database.clock.now()), by=by)
-        if session_id != session.id:  # its twin has started, so it needs no place that was taken for them
-            await parts.places.give_back(session)
-    stored = await parts.sessions.load(session_id)
+        begun = await parts.relay.begin(session, Start(parts.database.clock.now()), known_as, by)
+        if begun is not None:
+            return views.created(replace(session, status=begun.session.status))
+    elif await parts.sessions.create(session, known_as):
+        return views.created(session)
+    twin = await once.created_before(parts.sessions, session.owner, known_as)
+    if twin is None:
+        raise RuntimeError("a new session's id was taken")
+    stored = await parts.sessions.load(twin)
     if stored is None:
-        raise RuntimeError(f"{session_id} was stored and is gone")
+        raise RuntimeError(f"{twin} was stored and is gone")
+    if start:
+        if stored.status is Status.PENDING:  # an earlier version stored it first, and died before it had started it
+            await parts.relay.say(twin, lambda _: Start(parts.database.clock.now()), by=by)
+        await parts.places.give_back(session)  # its twin has started, so it needs no place that was taken for them
     return views.created(await _at_first(parts, stored, start=start))
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import bson
 import structlog
-from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from ekiden import tracing
@@ -20,6 +19,7 @@ from ekiden.errors import DocumentTooLarge, KeyReused
 from ekiden.store import lists
 from ekiden.store.database import Database, Document, away
 from ekiden.store.group import Group, Updates
+from ekiden.store.inserts import Inserts
 from ekiden.store.schema import BEGINNING_OF_TIME, COUNTED_BY
 from ekiden.store.session_document import changes, from_document, to_document
 
@@ -79,26 +79,29 @@ class SessionStore:
     def __init__(self, database: Database) -> None:
         self._sessions = database.journaled("sessions")
         self._settled = self._sessions.with_options(read_concern=ReadConcern("majority"))
+        self._insert = Inserts(self._sessions, database.writing)
         self._update = Updates(self._sessions, database.writing)
         self._loads = Group(self._find, database.reading)
 
     async def create(self, session: Session, idempotency: Idempotency | None = None) -> bool:
         """Store a new session. False when one of that id, or of that owner and idempotency key, is there already."""
-        created = {"type": "SessionCreated", "phase": None, "step": None, "detail": ""}
-        document = to_document(session) | {
-            "history": [_entry(session, "Create", [created], session.created_at) | {"budget": session.money.budget}],
-            "movedAt": session.created_at,
-        }
-        if place := tracing.here():
-            document["traceparent"] = place
-        if idempotency is not None:
-            document["idempotency"] = {"key": idempotency.key, "fingerprint": idempotency.fingerprint}
-        try:
-            with away():
-                await self._sessions.insert_one(document)
-        except DuplicateKeyError:
-            return False
-        return True
+        return await self._insert(_new(session, session, [], idempotency) | {"movedAt": session.created_at})
+
+    async def begin(
+        self,
+        session: Session,
+        decision: Decision,
+        message: Message,
+        idempotency: Idempotency | None = None,
+        by: Actor | None = None,
+    ) -> Session | None:
+        """Store a new session as a first decision leaves it: both history entries in one write.
+
+        None when one of that id, or of that owner and idempotency key, is there already: then nothing is written.
+        """
+        after = replace(decision.session, version=session.version + 1)
+        document = _new(session, after, [_moved(after, decision, message, None, by)], idempotency)
+        return after if await self._insert(document, stamped="movedAt") else None
 
     async def load(self, session_id: SessionId) -> Session | None:
         found = await self._loads(session_id)
@@ -153,12 +156,7 @@ class SessionStore:
         changed = changes(before, after)
         if place := tracing.here():
             changed["traceparent"] = place
-        events = [{"type": e.type, "phase": e.phase, "step": e.step, "detail": e.detail} for e in decision.events]
-        entry = _entry(after, type(message).__name__, events, message.at)
-        if known_as is not None:
-            entry |= {"key": known_as.key, "fingerprint": known_as.fingerprint}
-        if by is not None:
-            entry["by"] = {"kind": by.kind.value, "name": by.name}
+        entry = _moved(after, decision, message, known_as, by)
         room = LARGEST_BYTES - len(bson.encode(changed)) - len(bson.encode(entry))
         with away():
             written = await self._update(
@@ -326,6 +324,30 @@ class SessionStore:
 
 def _gates(due: Document) -> Document:
     return {"waitingReason": WaitingReason.APPROVAL.value, "gate.dueAt": due}
+
+
+def _new(session: Session, stored: Session, moved: Sequence[Document], idempotency: Idempotency | None) -> Document:
+    """The document of a new session: how it was made, and how it is `stored`."""
+    created = {"type": "SessionCreated", "phase": None, "step": None, "detail": ""}
+    made = _entry(session, "Create", [created], session.created_at) | {"budget": session.money.budget}
+    document = to_document(stored) | {"history": [made, *moved]}
+    if place := tracing.here():
+        document["traceparent"] = place
+    if idempotency is not None:
+        document["idempotency"] = {"key": idempotency.key, "fingerprint": idempotency.fingerprint}
+    return document
+
+
+def _moved(
+    after: Session, decision: Decision, message: Message, known_as: Idempotency | None, by: Actor | None
+) -> Document:
+    events = [{"type": e.type, "phase": e.phase, "step": e.step, "detail": e.detail} for e in decision.events]
+    entry = _entry(after, type(message).__name__, events, message.at)
+    if known_as is not None:
+        entry |= {"key": known_as.key, "fingerprint": known_as.fingerprint}
+    if by is not None:
+        entry["by"] = {"kind": by.kind.value, "name": by.name}
+    return entry
 
 
 def _entry(session: Session, cause: str, events: list[Document], at: datetime) -> Document:
