@@ -10,6 +10,7 @@ import pytest
 from ekiden.domain.ids import SessionId
 from ekiden.domain.session import Status
 from ekiden_gateway import counts as module
+from ekiden_gateway.audience import Audience
 from ekiden_gateway.counts import Counts
 from ekiden_gateway.views.events import HEARTBEAT
 from tests.fakes.sessions import FakeSessions
@@ -60,7 +61,7 @@ def store() -> FakeSessions:
 
 @pytest.fixture
 def counts(store: FakeSessions) -> Counts:
-    return Counts(store)
+    return Counts(store, Audience())
 
 
 async def test_the_counts_are_told_at_once_and_whenever_a_session_moved(store: FakeSessions, counts: Counts) -> None:

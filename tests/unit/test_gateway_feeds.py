@@ -11,6 +11,7 @@ import pytest
 from ekiden.domain.ids import SessionId
 from ekiden.domain.session import Status
 from ekiden_gateway import feeds as module
+from ekiden_gateway.audience import Audience
 from ekiden_gateway.feeds import Feeds
 from ekiden_gateway.views.events import END, HEARTBEAT
 from tests.fakes.sessions import FakeSessions
@@ -69,7 +70,7 @@ def store() -> FakeSessions:
 
 @pytest.fixture
 def feeds(store: FakeSessions) -> Feeds:
-    return Feeds(store)
+    return Feeds(store, Audience())
 
 
 async def test_a_session_is_read_once_however_many_listen(store: FakeSessions, feeds: Feeds) -> None:

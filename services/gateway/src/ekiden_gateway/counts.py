@@ -11,6 +11,7 @@ from typing import Protocol
 from ekiden.domain.ids import SessionId
 from ekiden.domain.session import Status
 from ekiden.store.sessions import Counted
+from ekiden_gateway.audience import Audience
 from ekiden_gateway.bell import Bell
 from ekiden_gateway.feeds import HEARTBEAT_SECONDS, POLL_SECONDS
 from ekiden_gateway.rounds import Rounds
@@ -30,8 +31,9 @@ class Counting(Protocol):
 class Counts:
     """The counts of all owners who watch theirs at this gateway, asked for together. Woken by `LiveUpdates`."""
 
-    def __init__(self, sessions: Counting) -> None:
+    def __init__(self, sessions: Counting, audience: Audience) -> None:
         self._sessions = sessions
+        self._audience = audience
         self._watchers: Counter[str] = Counter()
         self._present: Mapping[str, Present] = {}
         self._counted = Bell()
@@ -49,14 +51,15 @@ class Counts:
         spoke = clock()
         self._watchers[owner] += 1
         try:
-            while not self._stopping:
-                await self._counted.heard(HEARTBEAT_SECONDS)
-                if (present := self._present.get(owner, told)) != told:
-                    told, spoke = present, clock()
-                    yield views.counted(told)
-                elif clock() - spoke >= HEARTBEAT_SECONDS:
-                    spoke = clock()
-                    yield views.HEARTBEAT
+            with self._audience.joined():
+                while not self._stopping:
+                    await self._counted.heard(HEARTBEAT_SECONDS)
+                    if (present := self._present.get(owner, told)) != told:
+                        told, spoke = present, clock()
+                        yield views.counted(told)
+                    elif clock() - spoke >= HEARTBEAT_SECONDS:
+                        spoke = clock()
+                        yield views.HEARTBEAT
         finally:
             self._watchers -= Counter([owner])
 

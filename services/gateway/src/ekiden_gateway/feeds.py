@@ -16,6 +16,7 @@ import structlog
 from ekiden.domain.ids import SessionId
 from ekiden.domain.session import OVER, Status
 from ekiden.errors import Unreachable
+from ekiden_gateway.audience import Audience
 from ekiden_gateway.bell import Bell
 from ekiden_gateway.rounds import Rounds
 from ekiden_gateway.views import events as views
@@ -116,8 +117,9 @@ class Feed:
 class Feeds:
     """The feeds of all sessions that somebody listens to at this gateway. Woken by `LiveUpdates`."""
 
-    def __init__(self, histories: Histories) -> None:
+    def __init__(self, histories: Histories, audience: Audience) -> None:
         self._histories = histories
+        self._audience = audience
         self._feeds: dict[SessionId, Feed] = {}
         self._stopping = False
         self.rounds = Rounds(self.poll, every_seconds=POLL_SECONDS, pace_seconds=0.0)
@@ -129,7 +131,7 @@ class Feeds:
         stops.
         """
         yield views.opening()
-        with self._listening(session_id) as feed:
+        with self._audience.joined(), self._listening(session_id) as feed:
             feed.hear(version)
             while not (self._stopping or feed.gone):
                 frames: Sequence[Frame] = ()

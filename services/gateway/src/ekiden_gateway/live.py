@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from pydantic import ValidationError
 
 from ekiden.broker import topology
@@ -15,6 +15,7 @@ from ekiden.broker.away import away
 from ekiden.domain.ids import SessionId
 from ekiden.errors import Unreachable
 from ekiden.messages.envelope import SessionMoved
+from ekiden_gateway.audience import Audience
 
 log = structlog.get_logger()
 
@@ -32,15 +33,16 @@ class Listener(Protocol):
 
 
 class LiveUpdates:
-    """Tells of each session that moved.
+    """Tells of each session that moved, while there is an audience: a session moves with every step.
 
     The queue is classic, exclusive and auto-delete, bound to `session.#`: transient, unacknowledged, of no one's
     concern when it fails. Whoever listens reads the history from the database, and polls it as well.
     """
 
-    def __init__(self, url: str, listeners: Sequence[Listener]) -> None:
+    def __init__(self, url: str, listeners: Sequence[Listener], audience: Audience) -> None:
         self._url = url
         self._listeners = listeners
+        self._audience = audience
 
     async def run_forever(self) -> None:
         while True:
@@ -60,11 +62,25 @@ class LiveUpdates:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=100)
             queue = await channel.declare_queue(f"ekiden.live.{uuid4().hex}", exclusive=True, auto_delete=True)
-            await queue.bind(topology.EVENTS, topology.SESSION_EVENTS)
             await queue.consume(self._wake, no_ack=True)
+            serving = asyncio.create_task(self.serve(queue))
+            lost = asyncio.ensure_future(connection.closed())
+            try:
+                ended, _ = await asyncio.wait((serving, lost), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                serving.cancel()
+            for why in ended:
+                await why
+
+    async def serve(self, queue: AbstractQueue) -> None:
+        """Have the queue bound for as long as somebody listens. What came before is looked for: it was not told."""
+        while True:
+            await self._audience.somebody.wait()
+            await queue.bind(topology.EVENTS, topology.SESSION_EVENTS)
             for listener in self._listeners:
                 listener.missed()
-            await connection.closed()
+            await self._audience.nobody.wait()
+            await queue.unbind(topology.EVENTS, topology.SESSION_EVENTS)
 
     async def _wake(self, message: AbstractIncomingMessage) -> None:
         try:

@@ -34,6 +34,7 @@ from ekiden.store.tasks import TaskStore
 from ekiden.store.visits import EndedVisits
 from ekiden.store.webhooks import WebhookStore
 from ekiden.store.workflows import WorkflowStore
+from ekiden_gateway.audience import Audience
 from ekiden_gateway.callers import Callers, Limits
 from ekiden_gateway.catalogue import Catalogue
 from ekiden_gateway.counts import Counts
@@ -106,7 +107,8 @@ class Parts:
         sessions, tasks, drafts = SessionStore(database), TaskStore(database), DraftStore(database)
         queues, providers = QueueDepth(settings.amqp_url), ProviderStates(database)
         workflows, secrets = WorkflowStore(database, settings.policies), SecretStore(database)
-        feeds, counts = Feeds(sessions), Counts(sessions)
+        audience = Audience()
+        feeds, counts = Feeds(sessions, audience), Counts(sessions, audience)
         keys = ApiKeyStore(database)
         limits = Limits(settings.client_rate_per_minute, settings.client_sessions)
         relay = Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies)
@@ -117,7 +119,7 @@ class Parts:
             publisher=publisher,
             queues=queues,
             around=Surroundings(publisher, queues, providers, tasks),
-            live=LiveUpdates(settings.amqp_url, [feeds, counts]),
+            live=LiveUpdates(settings.amqp_url, [feeds, counts], audience),
             feeds=feeds,
             counts=counts,
             sessions=sessions,

@@ -1,0 +1,88 @@
+"""Live updates come to a gateway while somebody listens there, and not otherwise."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import cast
+
+import pytest
+from aio_pika.abc import AbstractQueue
+
+from ekiden.broker.topology import EVENTS, SESSION_EVENTS
+from ekiden.domain.ids import SessionId
+from ekiden_gateway.audience import Audience
+from ekiden_gateway.live import LiveUpdates
+
+
+class Queue:
+    """What the broker would be told of a queue."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+
+    async def bind(self, exchange: str, key: str) -> None:
+        self.told.append(("bind", exchange, key))
+
+    async def unbind(self, exchange: str, key: str) -> None:
+        self.told.append(("unbind", exchange, key))
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def moved(self, session_id: SessionId, version: int) -> None: ...
+
+    def missed(self) -> None:
+        self.looked += 1
+
+
+BOUND, FREED = ("bind", EVENTS, SESSION_EVENTS), ("unbind", EVENTS, SESSION_EVENTS)
+
+
+@pytest.fixture
+def audience() -> Audience:
+    return Audience()
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+async def queue(audience: Audience, listener: Listener) -> AsyncIterator[Queue]:
+    made = Queue()
+    live = LiveUpdates("amqp://nowhere", [listener], audience)
+    serving = asyncio.create_task(live.serve(cast("AbstractQueue", made)))
+    yield made
+    serving.cancel()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for is several tasks away
+            await asyncio.sleep(0)
+
+
+async def test_nothing_is_brought_to_a_gateway_at_which_nobody_listens(audience: Audience, queue: Queue) -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert queue.told == []
+
+    with audience.joined():
+        await until(lambda: queue.told == [BOUND])
+        with audience.joined():
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert queue.told == [BOUND]
+    await until(lambda: queue.told == [BOUND, FREED])
+
+
+async def test_what_moved_before_the_first_listener_could_be_told_is_looked_for(
+    audience: Audience, queue: Queue, listener: Listener
+) -> None:
+    for times in (1, 2):
+        with audience.joined():
+            await until(lambda times=times: listener.looked == times)
+            assert queue.told[-1] == BOUND
+        await until(lambda: queue.told[-1] == FREED)
