@@ -102,7 +102,7 @@ async def test_answers_that_are_saved_together_are_each_saved(database: Database
 async def test_of_many_inserts_each_is_told_whether_it_was_new(database: Database, stamped: str | None) -> None:
     collection = database.journaled("inserted")
     await collection.create_indexes([IndexModel([("key", ASCENDING)], unique=True)])
-    insert, names = Inserts(collection), [uuid4().hex for _ in range(TOGETHER)]
+    insert, names = Inserts(collection, database.writing), [uuid4().hex for _ in range(TOGETHER)]
     there = {"_id": names[0], "key": names[0], "movedAt": database.clock.now()}
     assert await insert(there)
     wanted = [{"_id": name, "key": names[2 * (n // 2)], "n": n} for n, name in enumerate(names)]
@@ -118,7 +118,7 @@ async def test_of_many_inserts_each_is_told_whether_it_was_new(database: Databas
 
 async def test_an_insert_that_the_database_refuses_is_told_why_and_hurts_no_other(database: Database) -> None:
     collection = database.journaled("inserted")
-    insert, names = Inserts(collection), [uuid4().hex for _ in range(TOGETHER)]
+    insert, names = Inserts(collection, database.writing), [uuid4().hex for _ in range(TOGETHER)]
     refused = {"_id": ["an id cannot be a list"], "key": uuid4().hex}
 
     answers = await asyncio.gather(
@@ -135,7 +135,7 @@ async def test_a_stamped_insert_has_the_database_s_time(database: Database) -> N
     name = uuid4().hex
     hello = (await database.command("hello"))["localTime"].replace(tzinfo=UTC)
 
-    assert await Inserts(collection)({"_id": name}, stamped="movedAt")
+    assert await Inserts(collection, database.writing)({"_id": name}, stamped="movedAt")
 
     (found,) = await collection.find({"_id": name}).to_list()
     assert hello <= found["movedAt"] <= (await database.command("hello"))["localTime"].replace(tzinfo=UTC)
