@@ -225,6 +225,21 @@ async def test_of_events_that_come_together_one_decides(site: Site) -> None:
     assert conflicts() == lost
 
 
+async def test_an_event_of_a_task_that_nobody_waits_for_any_more_moves_nothing(site: Site) -> None:
+    """What came of its sibling's event has events of its own, and hangs below those in a trace."""
+    tasks = await site.reach_searches()
+    for task in tasks:
+        await site.answer(task, SEARCH, {"text": "found", "sources": []})
+    await site.relay.task_ended(site.id, tasks[0])
+    ordered = await site.session()
+    await site.answer(ordered.waits_for[0], GPT, ANSWERS["rows"])
+
+    assert await site.relay.task_ended(site.id, tasks[1]) is None
+
+    assert (await site.session()).version == ordered.version
+    assert await site.relay.task_ended(site.id, ordered.waits_for[0]) is not None
+
+
 async def test_a_lease_that_ran_out_is_freed_and_announced(site: Site) -> None:
     task = (await site.session()).waits_for[0]
     assert await site.worker(GPT, "dead").claim(task)

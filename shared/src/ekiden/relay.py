@@ -137,7 +137,9 @@ class Relay:
         """
         async with self._looking.setdefault(session_id, asyncio.Lock()):
             session, outcomes = await asyncio.gather(self.sessions.load(session_id), self.tasks.outcomes([task_id]))
-            return await self.look_at(session, known=outcomes) if session is not None else None
+            if session is None or task_id not in {*session.waits_for, *session.money.reserved}:
+                return None  # its sibling's event has moved the session, and what that ordered has events of its own
+            return await self.look_at(session, known=outcomes)
 
     async def look_at(
         self,
