@@ -298,17 +298,25 @@ async def test_a_status_costs_two_questions_at_most_and_less_when_many_ask_at_th
     before = await asked_of_the_database(site)
     await asyncio.gather(*(site.get(session_id, "/async-status") for _ in range(20)))
     cost = await asked_of_the_database(site) - before
-    assert cost["find"] < 60, "the session and its ledger; and now and then what is around all of them"
     assert cost["find"] >= 2
-    assert cost.total() == cost["find"]
+    assert cost.total() < 60, "the session and its ledger; and now and then what is around all of them"
+    assert cost.keys() <= {"find", "aggregate"}, "it reads only"
 
 
 async def test_a_new_session_is_not_read_again_to_be_answered(site: Site) -> None:
     await site.create(start=True)
-    before = await asked_of_the_database(site)
-    await site.create()
-    created = await asked_of_the_database(site)
-    await site.create(start=True)
-    started = await asked_of_the_database(site)
-    assert created - before == Counter(insert=1)
-    assert started - created == Counter(insert=1, update=2), "it and its start, its task, that its command was sent"
+
+    assert await least_asked(site, start=False) == Counter(insert=1)
+    assert await least_asked(site, start=True) == Counter(insert=1, update=2), (
+        "it and its start, its task, that its command was sent"
+    )
+
+
+async def least_asked(site: Site, *, start: bool) -> Counter[str]:
+    """What creating a session asks; what the gateway asks for itself meanwhile, now and then, is in some tries only."""
+    tries: list[Counter[str]] = []
+    for _ in range(5):
+        before = await asked_of_the_database(site)
+        await site.create(start=start)
+        tries.append(await asked_of_the_database(site) - before)
+    return min(tries, key=Counter.total)
