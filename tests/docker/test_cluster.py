@@ -20,8 +20,8 @@ from tests.docker.conftest import Tell
 from tests.docker.yard import Yard, start_provider, yard
 
 SESSIONS = 200
-TIME_SCALE = 0.2
-"""A search takes 14 s: a load that lasts longer than two failovers."""
+TIME_SCALE = 0.4
+"""A search takes 28 s: a load that lasts longer than two failovers, however fast all else goes."""
 MOVES = 200
 """Transitions of sessions after which work has gone on."""
 COMES_UP_SECONDS = 1800.0
