@@ -1,8 +1,8 @@
 """Group commit: concurrent calls of one process share a round trip, while each of them still stands alone.
 
-A call never waits for company. When nothing is under way it leaves at once, together with what else is asked for in
-the same turn of the event loop; what comes meanwhile leaves with the next trip. So durability costs latency once for
-all who want it at the same time, and the database is asked a fiftieth as often under load.
+A call never waits for company, only for its turn (`turn`). When no trip is under way it leaves at once, together with
+what else is asked for in the same pass of the event loop; what comes meanwhile leaves with the next trip. So durability
+costs latency once for all who want it at the same time, and the database is asked a fiftieth as often under load.
 """
 
 import asyncio
