@@ -119,6 +119,7 @@ class Site:
         return found
 
     async def later(self, seconds: float) -> None:
+        await self.tasks.flush()
         await self._move("tasks", {"sessionId": self.id}, ("leaseUntil", "notBefore", "announceAt"), seconds)
         await self._move("tasks", {"sessionId": self.id}, ("finishedAt", "bookedAt"), seconds)
         await self._move("sessions", {"_id": self.id}, ("movedAt", "nextRetryAt"), seconds)
@@ -866,6 +867,29 @@ async def test_without_a_broker_the_repairs_that_need_none_are_made(
         await site.pass_once()
 
     assert (await site.session()).status is Status.EXECUTING
+
+
+async def test_that_a_new_task_was_told_of_is_noted_a_little_later(site: Site) -> None:
+    task = (await site.session()).waits_for[0]
+
+    async def noted() -> bool:
+        return bool((await site.document(task))["announced"] == 1)
+
+    await until(noted)
+
+
+async def test_a_late_note_puts_off_nothing_that_was_claimed_and_refused_meanwhile(site: Site) -> None:
+    task, worker = (await site.session()).waits_for[0], site.worker(GPT)
+    claim = await worker.claim(task)
+    assert claim is not None
+    await worker.end(claim, Ended("refused", "RateLimited", "", again_seconds=0, may_pass=True))
+    refused = await site.document(task)
+
+    site.tasks.first_told([task])
+    await site.tasks.flush()
+
+    assert await site.document(task) == refused
+    assert refused["announced"] == 0
 
 
 async def test_what_could_not_be_told_of_is_told_of_though_its_queue_is_not_empty(site: Site) -> None:

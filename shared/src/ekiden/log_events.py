@@ -83,6 +83,7 @@ INFO: Mapping[str, str] = {
     "cancel_failed": "Asking a provider to stop a run did not get through; it is tried again.",
     "cancel_refused": "A run to be stopped had ended by itself.",
     "dead_letters_pruned": "Dead letters older than what is kept were removed.",
+    "telling_not_noted": "The database did not answer; these tasks are told of once more, which changes nothing.",
     "webhooks_pruned": "Addresses that no session names any more were removed.",
     "gateway_began": "Schema and workflows are in the database: sessions can be created.",
     "poll_failed": "Asking for a run's answer did not get through; it is asked again.",

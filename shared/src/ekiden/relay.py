@@ -184,13 +184,18 @@ class Relay:
             await self._order(session, missing, workflow)
         return len(missing)
 
-    async def announce(self, named: Iterable[tuple[Provider, TaskId, SessionId]]) -> None:
-        """Publish commands, and note which were. Raises Unreachable when one of them could not be published."""
+    async def announce(self, named: Iterable[tuple[Provider, TaskId, SessionId]], *, first: bool = False) -> None:
+        """Publish commands, and note which were; of tasks just created (`first`) a little later.
+
+        Raises Unreachable when one of them could not be published.
+        """
         wanted = list(named)
         sent = [self.announcer.command(*each) for each in wanted]
         errors = await asyncio.gather(*sent, return_exceptions=True)
         told = [task_id for (_, task_id, _), error in zip(wanted, errors, strict=True) if error is None]
-        if told:
+        if first:
+            self.tasks.first_told(told)
+        elif told:
             await self.tasks.told(told)
         if failed := [error for error in errors if error is not None]:
             raise failed[0]
@@ -287,7 +292,7 @@ class Relay:
         await self.tasks.create(tasks)
         reach("relay:after_tasks_created")
         sent = [task for task in tasks if task.recorded is None and not task.doubted]
-        await self.announce((task.provider, task.name.id, session.id) for task in sent)
+        await self.announce(((task.provider, task.name.id, session.id) for task in sent), first=True)
         for task in tasks:
             if task.recorded is not None:  # as a worker tells of an answer out of the cache
                 await self.announcer.task_ended(task.name.id, session.id, completed=True)

@@ -166,6 +166,7 @@ class Parts:
     async def stop(self) -> None:
         self.end_streams()
         await end(self._loops)
+        await self.tasks.flush()
         await self.queues.close()
         await self.publisher.close()
         await self.database.close()

@@ -52,6 +52,7 @@ class Orchestrator:
         database, publisher = self._backbone.database, self._backbone.publisher
         sessions, tasks = SessionStore(database), TaskStore(database)
         workflows, drafts = WorkflowStore(database, settings.policies), DraftStore(database)
+        self._tasks = tasks
         self._relay = Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies)
         providers = ProviderStates(database)
         self._reconciler = Reconciler(
@@ -98,6 +99,7 @@ class Orchestrator:
         await self._backbone.consumer.stop()
         await self._backbone.stop_loops()
         await self._sender.stop()
+        await self._tasks.flush()
         await self._receivers.close()
         self._resolver.close()
         await self._queues.close()

@@ -55,10 +55,14 @@ def announced(first_seconds: int) -> Pipeline:
     return [{"$set": {"announceAt": {"$add": ["$$NOW", pause]}, "announced": {"$add": ["$announced", 1]}}}]
 
 
-def still_to_announce(task_ids: list[str]) -> Document:
+def still_to_announce(task_ids: Sequence[str]) -> Document:
     """Those of them that are free, and that somebody is to be told of: not what was claimed, and refused, meanwhile."""
-    due = {"$expr": {"$lte": ["$notBefore", "$$NOW"]}}
-    return {"_id": {"$in": task_ids}, "status": {"$in": _FREE}, "worker": None, "announceAt": {"$type": "date"}, **due}
+    return free(task_ids) | {"announceAt": {"$type": "date"}}
+
+
+def never_announced(task_ids: Sequence[str]) -> Document:
+    """Those of them that are as they were created: neither told of, nor claimed, nor put off since."""
+    return still_to_announce(task_ids) | {"announced": 0, "epoch": 0}
 
 
 # ── claim ────────────────────────────────────────────────────────────────────────────────────────────────

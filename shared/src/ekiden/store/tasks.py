@@ -19,6 +19,7 @@ from ekiden.domain.plan import Provider
 from ekiden.retry import Again, UnknownOutcome, after_unknown
 from ekiden.store import task_writes as write
 from ekiden.store.database import Database, Document, away
+from ekiden.store.first_tellings import FirstTellings
 from ekiden.store.group import Group
 from ekiden.store.schema import BEGINNING_OF_TIME
 from ekiden.store.task_document import NewTask, ordered, outcome, tombstone
@@ -63,7 +64,7 @@ class TaskStore:
         self._verdicts = Group(partial(self._find_verdicts, _VERDICT), database.reading)
         self._bills = Group(partial(self._find_verdicts, _BILL), database.reading)
         self._opens = Group(self._find_open, database.reading)
-        self._tellings = Group(self._tell, database.writing)
+        self._first_tellings = FirstTellings(self._quick)
 
     async def create(self, tasks: Sequence[NewTask]) -> None:
         """Create tasks; those that exist stay as they are, with the prompt they were rendered with."""
@@ -156,12 +157,17 @@ class TaskStore:
 
     async def told(self, task_ids: Sequence[TaskId]) -> None:
         """Note that commands for these were published. What a crash forgets to note is announced again, once."""
-        await self._tellings(task_ids)
+        with away():
+            free = write.still_to_announce(list(task_ids))
+            await self._quick.update_many(free, write.announced(write.ANNOUNCE_AGAIN_SECONDS))
 
-    async def _tell(self, asked: Sequence[Sequence[TaskId]]) -> Sequence[None]:
-        free = write.still_to_announce([task for tasks in asked for task in tasks])
-        await self._quick.update_many(free, write.announced(write.ANNOUNCE_AGAIN_SECONDS))
-        return [None] * len(asked)
+    def first_told(self, task_ids: Iterable[TaskId]) -> None:
+        """The same for tasks just created, a little later: what has been claimed by then needs no note."""
+        self._first_tellings.add(task_ids)
+
+    async def flush(self) -> None:
+        """Note now what was to be noted later: who stops, or lets time pass, leaves nothing behind."""
+        await self._first_tellings.flush()
 
     async def leave_queued(self, task_ids: Sequence[TaskId]) -> None:
         """Tell of these much later, if still need be: they are behind others in their queue."""
