@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, cast
 
 import pytest
-from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiormq.exceptions import AMQPConnectionError
 
 from ekiden.broker import dead_letters
@@ -17,10 +17,10 @@ from ekiden.errors import Unreachable
 from ekiden.stamp import Stamp
 
 
-class DyingExchange:
+class DyingChannel:
     """Cancels whoever waits for it, as aiormq does when the connection dies."""
 
-    async def publish(self, *_: object, **__: object) -> None:
+    async def get_underlay_channel(self) -> None:
         await _cancelled_by_nobody()
 
 
@@ -37,7 +37,7 @@ def a_session() -> Session:
 
 async def test_a_live_update_lost_with_its_connection_is_nobodys_concern() -> None:
     publisher = Publisher("amqp://127.0.0.1:1/", Stamp(DatabaseClock()))
-    publisher._live = cast("AbstractExchange", DyingExchange())
+    publisher._live = cast("AbstractChannel", DyingChannel())
     await publisher.session_moved(a_session())
 
 

@@ -13,7 +13,13 @@ from ekiden.broker import consumer
 class Hanging:
     """A message of a connection that died just then: aiormq's writer has ended, and nobody says so."""
 
-    async def ack(self) -> None:
+    delivery_tag = 1
+
+    @property
+    def channel(self) -> "Hanging":
+        return self
+
+    async def basic_ack(self, delivery_tag: int, *, wait: bool) -> None:
         await asyncio.Event().wait()
 
     async def reject(self, *, requeue: bool) -> None:

@@ -8,9 +8,10 @@ import asyncio
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import aio_pika
+import aiormq
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from aiormq.exceptions import AMQPError
@@ -213,7 +214,8 @@ async def _ack(message: AbstractIncomingMessage) -> None:
     """An acknowledgement that does not arrive means a redelivery, which changes nothing."""
     try:
         async with asyncio.timeout(ACK_SECONDS):
-            await message.ack()
+            channel = cast("aiormq.Channel", message.channel)
+            await channel.basic_ack(message.delivery_tag or 0, wait=False)
     except (AMQPError, RuntimeError, OSError) as error:
         log.info("ack_lost", error=repr(error))
 

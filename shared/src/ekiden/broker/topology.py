@@ -11,6 +11,8 @@ from yarl import URL
 
 from ekiden.domain.plan import Provider
 
+DEFAULT = ""
+"""The broker's own exchange: to the queue that the routing key names."""
 COMMANDS = "ekiden.commands"
 EVENTS = "ekiden.events"
 ORCHESTRATOR = "ekiden.orchestrator"
