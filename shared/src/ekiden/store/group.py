@@ -76,6 +76,27 @@ class Group(Generic[Asked, Answer]):
                     future.set_result(answer)
 
 
+class Finds:
+    """`find_one` by `_id`, many at a time: what is `shown` of each that is there and is as `having` says."""
+
+    def __init__(
+        self, collection: Collection, turn: Turn, shown: Document, having: Mapping[str, object] | None = None
+    ) -> None:
+        self._collection = collection
+        self._shown = shown
+        self._having = having or {}
+        self._group = Group(self._find, turn)
+
+    async def __call__(self, document_id: str) -> Document | None:
+        """Raises Unreachable, and what else the driver raises."""
+        return await self._group(document_id)
+
+    async def _find(self, ids: Sequence[str]) -> list[Document | None]:
+        found = self._collection.find({"_id": {"$in": ids}, **self._having}, self._shown)
+        known = {row["_id"]: row for row in await found.to_list()}
+        return [known.get(document_id) for document_id in ids]
+
+
 class Updates:
     """`update_one`, many at a time: says of each whether its query matched.
 

@@ -14,10 +14,11 @@ from ekiden.domain.plan import Provider
 from ekiden.retry import Tally, UnknownOutcome
 from ekiden.store import task_writes as write
 from ekiden.store.database import Database, Document, away
-from ekiden.store.group import Group, Updates
+from ekiden.store.group import Finds, Group, Updates
 from ekiden.worker.ledger import Claim, Completed, Ended, Saved
 
 _NEEDED = {"response": 0, "result": 0}
+_ASKED = {"requestHash": 1, "tenant": 1, "cacheSeconds": 1}
 BUSY_SECONDS = 2.0
 """How long a search waits before it looks again whether an identical one has been bought."""
 
@@ -41,6 +42,7 @@ class MongoLedger:
         self._quick = database.quick("tasks")
         self._update = Updates(self._journaled, database.writing)
         self._claims = Group(self._take, database.writing)
+        self._queued = Finds(self._journaled, database.reading, _ASKED, {"status": TaskStatus.QUEUED})
         self._clock = database.clock
         self._worker = worker
         self._searches = provider.searches
@@ -114,10 +116,8 @@ class MongoLedger:
     async def answer_from_cache(self, task_id: TaskId) -> bool:
         if not self._searches:
             return False
+        task = await self._queued(task_id)
         with away():
-            task = await self._journaled.find_one(
-                {"_id": task_id, "status": TaskStatus.QUEUED}, {"requestHash": 1, "tenant": 1, "cacheSeconds": 1}
-            )
             twin = await self._find_bought(task) if task else None
             if task is None or twin is None:
                 return False

@@ -18,7 +18,7 @@ from ekiden.domain.session import OVER, Replay, Session, Status, WaitingReason
 from ekiden.errors import DocumentTooLarge, KeyReused
 from ekiden.store import lists
 from ekiden.store.database import Database, Document, away
-from ekiden.store.group import Group, Updates
+from ekiden.store.group import Finds, Updates
 from ekiden.store.inserts import Inserts
 from ekiden.store.schema import BEGINNING_OF_TIME, COUNTED_BY
 from ekiden.store.session_document import changes, from_document, to_document
@@ -81,7 +81,7 @@ class SessionStore:
         self._settled = self._sessions.with_options(read_concern=ReadConcern("majority"))
         self._insert = Inserts(self._sessions, database.writing)
         self._update = Updates(self._sessions, database.writing)
-        self._loads = Group(self._find, database.reading)
+        self._find = Finds(self._sessions, database.reading, {"history": 0})
 
     async def create(self, session: Session, idempotency: Idempotency | None = None) -> bool:
         """Store a new session. False when one of that id, or of that owner and idempotency key, is there already."""
@@ -104,13 +104,8 @@ class SessionStore:
         return after if await self._insert(document, stamped="movedAt") else None
 
     async def load(self, session_id: SessionId) -> Session | None:
-        found = await self._loads(session_id)
+        found = await self._find(session_id)
         return from_document(found) if found else None
-
-    async def _find(self, session_ids: Sequence[SessionId]) -> list[Document | None]:
-        found = self._sessions.find({"_id": {"$in": session_ids}}, {"history": 0})
-        known = {row["_id"]: row for row in await found.to_list()}
-        return [known.get(session_id) for session_id in session_ids]
 
     async def loaded(self, session_ids: Sequence[SessionId]) -> list[Session]:
         """Those of these sessions that are there and can be read, in any order."""
