@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 import pytest
 from pymongo.errors import AutoReconnect
 
+from ekiden import turn
 from ekiden.errors import Unreachable
-from ekiden.store import turn
-from ekiden.store.group import MOST_TOGETHER, Group
-from ekiden.store.turn import Turn
+from ekiden.store.group import Group
+from ekiden.together import MOST_TOGETHER
+from ekiden.turn import Turn
 
 
 class Trips:

@@ -14,8 +14,8 @@ from pymongo.read_concern import ReadConcern
 from ekiden.clock import DatabaseClock
 from ekiden.errors import Unreachable
 from ekiden.metrics import UNREACHABLE
-from ekiden.store.turn import Turn
 from ekiden.store.watch import CommandWatch
+from ekiden.turn import Turn
 
 Document = dict[str, Any]
 Collection = AsyncCollection[Document]

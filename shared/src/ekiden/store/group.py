@@ -1,79 +1,26 @@
-"""Group commit: concurrent calls of one process share a round trip, while each of them still stands alone.
+"""Group commit: concurrent calls of one process share a round trip to the database (ADR 11)."""
 
-A call never waits for company, only for its turn (`turn`). When no trip is under way it leaves at once, together with
-what else is asked for in the same pass of the event loop; what comes meanwhile leaves with the next trip. So durability
-costs latency once for all who want it at the same time, and the database is asked a fiftieth as often under load.
-"""
-
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from os import urandom
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from pymongo import UpdateOne
 
-from ekiden.errors import Unreachable
 from ekiden.store.database import Collection, Document, away
-from ekiden.store.turn import Turn
-
-MOST_TOGETHER = 64
-"""As many as a worker has tasks in flight. A round trip of so many takes a few milliseconds."""
+from ekiden.together import Together
+from ekiden.turn import Turn
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
 
-class Group(Generic[Asked, Answer]):
-    """Calls `trip` with what several callers ask, in order; it returns an answer for each, in the same order.
+class Group(Together[Asked, Answer]):
+    """Trips to the database: when it does not answer, whoever travels hears Unreachable."""
 
-    An error that is not Unreachable may be the fault of one of them: then each is asked alone.
-    """
-
-    def __init__(self, trip: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer]]], turn: Turn) -> None:
-        self._trip = trip
-        self._turn = turn
-        self._waiting: list[tuple[Asked, asyncio.Future[Answer]]] = []
-        self._travelling: asyncio.Task[None] | None = None
-
-    async def __call__(self, asked: Asked) -> Answer:
-        """Raises Unreachable, and what else the trip raises. Whoever is cancelled may have been heard all the same."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asked, answer))
-        if self._travelling is None:
-            self._travelling = asyncio.create_task(self._travel())
-        return await answer
-
-    async def _travel(self) -> None:
-        try:
-            while self._waiting:
-                async with self._turn.taken():
-                    together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
-                    await self._carry(together)
-        finally:
-            self._travelling = None
-
-    async def _carry(self, together: Sequence[tuple[Asked, "asyncio.Future[Answer]"]]) -> None:
-        try:
-            with away():
-                answers = await self._trip([asked for asked, _ in together])
-        except Unreachable as error:
-            for _, answer in together:
-                _fail(answer, Unreachable(*error.args))
-        except Exception as error:
-            if len(together) == 1:
-                _fail(together[0][1], error)
-            else:
-                for alone in together:
-                    await self._carry([alone])
-        except BaseException:  # the process ends: nobody may wait for ever
-            for _, answer in together:
-                answer.cancel()
-            raise
-        else:
-            for (_, future), answer in zip(together, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+    async def _ask(self, asked: Sequence[Asked]) -> Sequence[Answer]:
+        with away():
+            return await super()._ask(asked)
 
 
 class Finds:
@@ -132,8 +79,3 @@ def _marked(change: list[Document] | Document, mark: int) -> list[Document] | Do
         return [*change, {"$set": {"mark": mark}}]
     sets: Mapping[str, object] = change.get("$set", {})
     return change | {"$set": {**sets, "mark": mark}}
-
-
-def _fail(answer: "asyncio.Future[Answer]", error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)

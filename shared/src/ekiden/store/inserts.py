@@ -8,7 +8,7 @@ from pymongo.errors import BulkWriteError, WriteConcernError, WriteError
 
 from ekiden.store.database import Collection, Document
 from ekiden.store.group import Group
-from ekiden.store.turn import Turn
+from ekiden.turn import Turn
 
 _DUPLICATE = 11000
 
