@@ -1,5 +1,6 @@
 """The composition root: settings in, adapters built, handlers wired, service out."""
 
+import asyncio
 from functools import partial
 
 import structlog
@@ -12,7 +13,7 @@ from ekiden.broker.queue_depth import QueueDepth
 from ekiden.broker.topology import ORCHESTRATOR
 from ekiden.crashpoints import reach
 from ekiden.firing import Firing
-from ekiden.messages.envelope import TaskCompleted, TaskFailed
+from ekiden.messages.envelope import Named, TaskCompleted, TaskFailed
 from ekiden.relay import Relay
 from ekiden.store.dead_letters import DeadLetterStore
 from ekiden.store.deliveries import DeliveryStore
@@ -106,14 +107,21 @@ class Orchestrator:
         await self._backbone.close()
 
     async def _task_ended(self, message: TaskEnded, ack: Ack) -> None:
-        """A task event carries no news, it says *look*."""
-        with structlog.contextvars.bound_contextvars(session_id=message.session_id, task_id=message.task_id):
-            tracing.note({tracing.SESSION_ID: message.session_id, tracing.TASK_ID: message.task_id})
+        """A task event carries no news, it says *look*. What goes wrong with one session keeps back no other."""
+        also = message.also if isinstance(message, TaskCompleted) else ()
+        looks = [self._look(each) for each in (message, *also)]
+        for looked in await asyncio.gather(*looks, return_exceptions=True):
+            if isinstance(looked, BaseException):
+                raise looked
+        reach("orchestrator:before_ack")
+        await ack()
+        reach("orchestrator:after_ack")
+
+    async def _look(self, ended: TaskEnded | Named) -> None:
+        with structlog.contextvars.bound_contextvars(session_id=ended.session_id, task_id=ended.task_id):
+            tracing.note({tracing.SESSION_ID: ended.session_id, tracing.TASK_ID: ended.task_id})
             reach("orchestrator:before_look")
-            await self._relay.task_ended(message.session_id, message.task_id)
-            reach("orchestrator:before_ack")
-            await ack()
-            reach("orchestrator:after_ack")
+            await self._relay.task_ended(ended.session_id, ended.task_id)
 
 
 def build(settings: OrchestratorSettings) -> Orchestrator:

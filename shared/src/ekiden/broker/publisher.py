@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, cast
 
@@ -20,9 +20,11 @@ from ekiden.domain.plan import Provider
 from ekiden.domain.session import Session
 from ekiden.errors import Unreachable
 from ekiden.messages.dead_letter import DeadLetter
-from ekiden.messages.envelope import TASK_MESSAGES, Envelope, SessionMoved, TaskCompleted, TaskFailed
+from ekiden.messages.envelope import TASK_MESSAGES, Envelope, Named, SessionMoved, TaskCompleted, TaskFailed
 from ekiden.metrics import PUBLISH_SECONDS
 from ekiden.stamp import Stamp
+from ekiden.together import Together
+from ekiden.turn import Turn
 
 log = structlog.get_logger()
 
@@ -46,6 +48,7 @@ class Publisher:
         self._connection: AbstractRobustConnection | None = None
         self._confirmed: AbstractChannel | None = None
         self._live: AbstractChannel | None = None
+        self._completed: Together[Named, None] = Together(self._tell_completed, Turn())
 
     async def connect(self) -> None:
         """Connect, once, and declare the topology. Raises Unreachable."""
@@ -80,9 +83,23 @@ class Publisher:
         await self._send(topology.COMMANDS, provider.value, message)
 
     async def task_ended(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None:
-        kind = TaskCompleted if completed else TaskFailed
-        key = topology.TASK_COMPLETED if completed else topology.TASK_FAILED
-        await self._send(topology.EVENTS, key, kind(**self._stamp.fields(), task_id=task_id, session_id=session_id))
+        """What is completed at the same moment is told in one message, but where each has a trace of its own."""
+        named = Named(task_id=task_id, session_id=session_id)
+        if not completed:
+            failed = TaskFailed(**self._stamp.fields(), task_id=task_id, session_id=session_id)
+            await self._send(topology.EVENTS, topology.TASK_FAILED, failed)
+        elif tracing.is_on():
+            await self._tell_completed([named])
+        else:
+            await self._completed(named)
+
+    async def _tell_completed(self, tasks: Sequence[Named]) -> Sequence[None]:
+        first, *also = tasks
+        message = TaskCompleted(
+            **self._stamp.fields(), task_id=first.task_id, session_id=first.session_id, also=tuple(also)
+        )
+        await self._send(topology.EVENTS, topology.TASK_COMPLETED, message)
+        return [None] * len(tasks)
 
     async def session_moved(self, session: Session) -> None:
         """Tell live views; sent last, not persistent, and its failure is nobody's concern."""

@@ -48,10 +48,23 @@ class SearchWeb(TaskMessage):
 TASK_MESSAGES: Mapping[Kind, type[GenerateText] | type[SearchWeb]] = {Kind.TEXT: GenerateText, Kind.SEARCH: SearchWeb}
 
 
+class Named(BaseModel):
+    """A task and whose it is."""
+
+    model_config = Envelope.model_config
+
+    task_id: TaskId
+    session_id: SessionId = Field(pattern=SESSION_ID_PATTERN)
+
+
 class TaskCompleted(TaskMessage):
-    """A task has its answer: whoever waits for it should look."""
+    """A task has its answer, and those in `also` have theirs: whoever waits for one of them should look.
+
+    A reader that does not know `also` sees one; the others are found by when they ended.
+    """
 
     type: Literal["TaskCompleted"] = "TaskCompleted"
+    also: tuple[Named, ...] = Field(default=(), exclude_if=lambda also: not also)
 
 
 class TaskFailed(TaskMessage):
