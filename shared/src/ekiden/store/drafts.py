@@ -4,28 +4,25 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import ReturnDocument
 
 from ekiden.domain.ids import SessionId
 from ekiden.store.database import Database, Document, away
+from ekiden.store.inserts import Inserts
 from ekiden.workflow.drafts import Draft
 
 
 class DraftStore:
     def __init__(self, database: Database) -> None:
         self._drafts = database.journaled("drafts")
+        self._insert = Inserts(self._drafts, database.writing)
 
     async def create(self, drafts: Sequence[Draft], now: datetime, *, simulated: bool) -> None:
         """Store drafts; those that are there already keep what a person made of them.
 
         `simulated` marks those that rest on an answer of the simulator.
         """
-        writes = [
-            UpdateOne({"_id": draft.id}, {"$setOnInsert": _document(draft, now, simulated)}, upsert=True)
-            for draft in drafts
-        ]
-        with away():
-            await self._drafts.bulk_write(writes, ordered=False)
+        await self._insert.all([_document(draft, now, simulated) for draft in drafts])
 
     async def of_session(self, session_id: SessionId) -> list[Document]:
         """The newest generation's drafts, in the order of their concepts."""
@@ -47,6 +44,7 @@ class DraftStore:
 def _document(draft: Draft, now: datetime, simulated: bool) -> Document:
     generation = int(draft.id.rsplit(".g", 1)[1].split(".")[0])
     return {
+        "_id": draft.id,
         "session": draft.session,
         "generation": generation,
         "conceptNumber": draft.concept_number,

@@ -1,5 +1,6 @@
 """Inserts that share a round trip: whoever stores something is told about his own, whatever became of the others."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,10 @@ class Inserts:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def all(self, documents: Sequence[Document]) -> Sequence[bool]:
+        """The same for several of one caller: they travel together. Raises for the first that could not be stored."""
+        return await asyncio.gather(*map(self, documents))
 
     async def _write(
         self, asked: Sequence[InsertOne[Document] | UpdateOne]

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from pymongo import ReturnDocument
-from pymongo.errors import BulkWriteError
 
 from ekiden.domain.ids import Micros, SessionId, TaskId
 from ekiden.domain.messages import OPEN, Outcome, TaskStatus
@@ -21,11 +20,11 @@ from ekiden.store import task_writes as write
 from ekiden.store.database import Database, Document, away
 from ekiden.store.first_tellings import FirstTellings
 from ekiden.store.group import Group
+from ekiden.store.inserts import Inserts
 from ekiden.store.schema import BEGINNING_OF_TIME
 from ekiden.store.task_document import NewTask, ordered, outcome, tombstone
 from ekiden.workflow.record import ANSWERED
 
-_DUPLICATE = 11000
 _BILL = {"status": 1, "error": 1, "billed": 1, "saved": 1, "finishedAt": 1, "submissions.outcome": 1}
 _VERDICT = _BILL | {"result": 1}
 _TOLD = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1, "traceparent": 1}
@@ -60,16 +59,17 @@ class TaskStore:
         self._journaled = database.journaled("tasks")
         self._quick = database.quick("tasks")
         self._clock = database.clock
-        self._inserts = Group(self._insert_all, database.writing)
+        self._insert = Inserts(self._quick, database.writing)
         self._verdicts = Group(partial(self._find_verdicts, _VERDICT), database.reading)
         self._bills = Group(partial(self._find_verdicts, _BILL), database.reading)
+        self._simulated = Group(self._find_simulated, database.reading)
         self._opens = Group(self._find_open, database.reading)
         self._first_tellings = FirstTellings(self._quick)
 
     async def create(self, tasks: Sequence[NewTask]) -> None:
         """Create tasks; those that exist stay as they are, with the prompt they were rendered with."""
         now = self._clock.now()
-        await self._inserts([ordered(task, now) for task in tasks])
+        await self._insert.all([ordered(task, now) for task in tasks])
 
     async def abandon(self, tasks: Iterable[tuple[TaskId, str, Provider]], *, cancel: bool = True) -> None:
         """Nobody waits for these any more. An absent one gets a tombstone, so that a late creation finds it taken.
@@ -80,7 +80,7 @@ class TaskStore:
         named = list(tasks)
         if not named:
             return
-        await self._inserts([tombstone(*each, now) for each in named])
+        await self._insert.all([tombstone(*each, now) for each in named])
         with away():
             await self._journaled.update_many(
                 write.not_final([task for task, _, _ in named]), write.abandon(cancel=cancel)
@@ -244,8 +244,7 @@ class TaskStore:
 
     async def any_simulated(self, session_id: SessionId) -> bool:
         """Whether the simulator answered any task of a session."""
-        with away():
-            return await self._journaled.find_one({"sessionId": session_id, "simulated": True}, {"_id": 1}) is not None
+        return await self._simulated(session_id)
 
     async def median_seconds(self, provider: Provider) -> float | None:
         """How long the last hundred calls of a provider took, from sending to answer. None when none was of late."""
@@ -286,18 +285,15 @@ class TaskStore:
         known = {TaskId(row["_id"]): outcome(row) for row in await found.to_list()}
         return [{task: known[task] for task in tasks if task in known} for tasks in asked]
 
+    async def _find_simulated(self, asked: Sequence[SessionId]) -> Sequence[bool]:
+        query = {"sessionId": {"$in": list(asked)}, "simulated": True}
+        found = {row["sessionId"] for row in await self._journaled.find(query, {"_id": 0, "sessionId": 1}).to_list()}
+        return [session_id in found for session_id in asked]
+
     async def _find_open(self, asked: Sequence[Sequence[TaskId]]) -> Sequence[bool]:
         query = {"_id": {"$in": [task for tasks in asked for task in tasks]}, "status": {"$in": list(OPEN)}}
         found = {row["_id"] for row in await self._journaled.find(query, {"_id": 1}).to_list()}
         return [not found.isdisjoint(tasks) for tasks in asked]
-
-    async def _insert_all(self, asked: Sequence[Sequence[Document]]) -> Sequence[None]:
-        try:
-            await self._quick.insert_many([document for documents in asked for document in documents], ordered=False)
-        except BulkWriteError as error:
-            if any(each["code"] != _DUPLICATE for each in error.details["writeErrors"]):
-                raise
-        return [None] * len(asked)
 
     async def _free(self, task: Mapping[str, Any]) -> Freed | None:
         """One task, if it is still as it was found and its lease has run out by the database's clock."""
