@@ -19,7 +19,7 @@ from ekiden.clock import DatabaseClock
 from ekiden.domain.ids import SessionId, TaskId
 from ekiden.domain.plan import Provider
 from ekiden.errors import Unreachable
-from ekiden.messages.envelope import GenerateText
+from ekiden.messages.envelope import GenerateText, TaskCompleted
 from ekiden.stamp import Stamp
 from tests.integration.conftest import Infra
 
@@ -109,6 +109,18 @@ async def test_a_tasks_end_reaches_the_orchestrators(
 
     assert message.type == ("TaskCompleted" if completed else "TaskFailed")
     assert message.delivery_mode is DeliveryMode.PERSISTENT
+
+
+async def test_tasks_that_are_completed_at_the_same_moment_are_told_of_in_one_message(
+    publisher: Publisher, channel: AbstractChannel
+) -> None:
+    wanted = [task(n) for n in range(5)]
+    await asyncio.gather(*(publisher.task_ended(each, SESSION, completed=True) for each in wanted))
+
+    told = TaskCompleted.model_validate_json((await the_next(channel, topology.ORCHESTRATOR)).body)
+
+    assert [told.task_id, *(each.task_id for each in told.also)] == wanted
+    assert await ready(channel, topology.ORCHESTRATOR) == 0
 
 
 async def test_a_message_that_no_queue_takes_is_not_taken_for_sent(publisher: Publisher) -> None:
