@@ -13,6 +13,7 @@ from ekiden.domain.progress import Order
 from ekiden.domain.session import Session
 from ekiden.workflow.definition import Definition, Shorten, StepDefinition
 from ekiden.workflow.hidden import unseen_removed
+from ekiden.workflow.reads import Reads
 from ekiden.workflow.sandbox import Sandbox
 from ekiden.workflow.sources import evidence
 
@@ -73,15 +74,21 @@ class Prompts:
         self._plan = plan
         self._schemas = schemas
         self._environments = {language: environment(texts) for language, texts in templates.items()}
+        self._reads = {language: Reads(made, templates[language]) for language, made in self._environments.items()}
+        self._places = [
+            (phase.name, [(place, place.key) for place in (Position(number, step) for step in Step)])
+            for number, phase in enumerate(definition.phases, 1)
+        ]
         self._own_lines = {language: _own_lines(texts) for language, texts in templates.items()}
 
     def request(self, session: Session, order: Order) -> dict[str, object]:
         """The request of one ordered task, as the ledger keeps it and an adapter understands it."""
         position = order.name.position
         step = self._definition.step(position)
-        context = self.context(session, position, order.item)
+        template = f"{step.prompt}.md.j2"
+        context = self.context(session, position, order.item, template)
         made_of = self._environments[session.language]
-        system, user = made_of.blocks(f"{step.prompt}.md.j2", context, ("system", "user"))
+        system, user = made_of.blocks(template, context, ("system", "user"))
         made: dict[str, object] = {"system": system, "user": user, "maxOutputTokens": step.max_output_tokens}
         reached = session.steps[position.key].fallback if position.key in session.steps else 0
         return made | self._limits(step, self._plan.by_position[position].source(reached).model)
@@ -108,8 +115,13 @@ class Prompts:
         }
         return {name: value for name, value in optional.items() if value is not None}
 
-    def context(self, session: Session, position: Position, item: object | None) -> dict[str, object]:
-        """The variables a prompt may use: the input, the day, the platform's conventions, earlier results by name."""
+    def context(
+        self, session: Session, position: Position, item: object | None, template: str | None = None
+    ) -> dict[str, object]:
+        """The variables a prompt may use: the input, the day, the platform's conventions, earlier results by name.
+
+        For a template without the evidence that it cannot read: to clean that costs more than all the rest.
+        """
         shorter = session.steps[position.key].shorter if position.key in session.steps else 0
         limits = self._definition.step(position).shorten if shorter else Shorten()
         context: dict[str, object] = {
@@ -119,18 +131,19 @@ class Prompts:
             "platform": self._platform(session),
             "item": item,
             "shorter": shorter,
-            "shorten": limits.model_dump(),
+            "shorten": {"characters": limits.characters, "sources": limits.sources},
         }
-        for number, phase in enumerate(self._definition.phases, 1):
+        for name, places in self._places:
             results: dict[str, object] = {}
-            for step in Step:
-                state = session.steps.get(Position(number, step).key)
-                if state is not None and state.result is not None:
-                    results[step.lower()] = state.result
-            if "execute" in results:
-                found = evidence(session, Position(number, Step.EXECUTE), self._plan)
-                results["execute"] = shortened(found, limits)
-            context[phase.name] = results
+            for place, key in places:
+                state = session.steps.get(key)
+                if state is None or state.result is None:
+                    continue
+                if place.step is not Step.EXECUTE:
+                    results[place.step.lower()] = state.result
+                elif template is None or self._reads[session.language].may_read(template, name, "execute"):
+                    results["execute"] = shortened(evidence(session, place, self._plan), limits)
+            context[name] = results
         return context
 
     def _platform(self, session: Session) -> dict[str, object]:
