@@ -3,8 +3,10 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ekiden.workflow.addresses import addresses, is_web_address, sites_named, without_foreign
+from ekiden.workflow.addresses import _ADDRESS, _SIGN, addresses, is_web_address, sites_named, without_foreign
 
 KNOWN = frozenset({"https://tea.example/news", "https://en.example/Tea_(drink)", "https://tea.example"})
 
@@ -71,6 +73,34 @@ def test_a_hostile_text_takes_no_long_time(text: str) -> None:
     began = time.process_time()
     without_foreign(text + " https://evil.example", KNOWN)
     assert time.process_time() - began < 5
+
+
+_marks = st.text(alphabet=":：/／\\\\.．?;= <aTwﬀſıK9日", max_size=3)
+_words = [
+    "http",
+    "HTTPS",
+    "ｈｔｔｐｓ",
+    "www",
+    "wWw1",
+    "javascript",
+    "javaſcript",
+    "data",
+    "a.jp",
+    "192.168.0.1",
+    ":80",
+]
+_hostile = st.lists(st.one_of(_marks, st.sampled_from(_words)), max_size=6).map("".join)
+
+
+@given(st.one_of(st.from_regex(_ADDRESS), _hostile))
+def test_every_address_has_the_sign_that_is_looked_for_first(text: str) -> None:
+    assert _SIGN.search(text) or not _ADDRESS.search(text)
+
+
+@pytest.mark.parametrize("known", ["https://ok.example/a*", "https://ok.example/a.", "https://ok.example/a"])
+@pytest.mark.parametrize("behind", ["", ".", "*", "_", ".*", "**", "!?"])
+def test_the_marks_behind_a_known_address_do_not_make_it_another(known: str, behind: str) -> None:
+    assert without_foreign(f"See {known}{behind} now", frozenset({known})) == f"See {known}{behind} now"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Rendering is a pure function of session and workflow, and what comes from outside stays harmless."""
 
+import re
 import time
 import unicodedata
 from dataclasses import replace
@@ -129,6 +130,16 @@ def test_nothing_from_outside_can_open_or_close_a_section(text: str) -> None:
 
 def pairs(text: str) -> list[tuple[str, str]]:
     return list(pairwise(text))
+
+
+@given(st.text(alphabet="<＜﹤/!ab_ é", max_size=12))
+def test_a_run_of_what_begins_a_tag_is_replaced_as_one(text: str) -> None:
+    assert data(text) == re.sub("[<＜﹤]+(?=[/!a-z_])", "‹", text)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=60))
+def test_a_text_of_ascii_alone_comes_out_as_it_does_beside_others(text: str) -> None:
+    assert data(text) + "é" == data(text + "é")
 
 
 @given(st.text(max_size=60))

@@ -20,7 +20,7 @@ from ekiden.workflow.sources import evidence
 MOST_MARKS = 30
 """Marks on one character, as Unicode's stream-safe text has them (UAX #15): to put more in order takes the square of
 their number, and no language needs them."""
-_TAG = re.compile(r"(?<![<＜﹤])[<＜﹤]++(?=[/!?|%a-zA-Z_／])")
+_TAG = re.compile(r"[<＜﹤](?<![<＜﹤]{2})[<＜﹤]*+(?=[/!?|%a-zA-Z_／])")
 """What begins a tag, also in the full-width look-alikes that a model may take for one, and `<|` of chat templates.
 A run of them is looked at from its first only, so that a page of nothing else costs no more time than any other."""
 _NO_WORDS = re.compile(rf"\W{{{MOST_MARKS + 1},}}")
@@ -39,8 +39,10 @@ def data(value: object) -> str:
 
     What looks like one of our delimiters can then only be ours. What is not there is empty.
     """
-    text = _NO_WORDS.sub(lambda run: _fewer_marks(run[0]), "" if value is None else str(value))
-    return _TAG.sub("‹", unseen_removed(unicodedata.normalize("NFC", text)))
+    text = "" if value is None else str(value)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", _NO_WORDS.sub(lambda run: _fewer_marks(run[0]), text))
+    return _TAG.sub("‹", unseen_removed(text))
 
 
 def _fewer_marks(text: str) -> str:
