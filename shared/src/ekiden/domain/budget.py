@@ -1,8 +1,8 @@
 """Reserve before an order, settle when it ends: each entry under its task's id, so that neither can count twice."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
+from ekiden.domain.altered import altered
 from ekiden.domain.ids import Micros, TaskId
 from ekiden.domain.messages import FINAL, Outcome
 from ekiden.domain.session import Money
@@ -13,7 +13,7 @@ def reserve(money: Money, caps: Mapping[TaskId, Micros]) -> Money | None:
     new = {task: cap for task, cap in caps.items() if task not in money.reserved and task not in money.settled}
     if sum(new.values()) > money.free:
         return None
-    return replace(money, reserved={**money.reserved, **new})
+    return altered(money, reserved={**money.reserved, **new})
 
 
 def settle(money: Money, outcomes: Mapping[TaskId, Outcome]) -> Money:
@@ -29,4 +29,4 @@ def settle(money: Money, outcomes: Mapping[TaskId, Outcome]) -> Money:
     reserved = {task: cap for task, cap in money.reserved.items() if task not in ended}
     settled = {**money.settled, **{task: ended[task].billed for task in [*first, *grown]}}
     saved = Micros(money.saved + sum(ended[task].saved for task in first))
-    return replace(money, reserved=reserved, settled=settled, saved=saved)
+    return altered(money, reserved=reserved, settled=settled, saved=saved)

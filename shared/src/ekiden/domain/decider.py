@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import cast
 
+from ekiden.domain.altered import altered
 from ekiden.domain.budget import settle
 from ekiden.domain.gate import closed_again, gate_id, gates_before, has_passed, stands_at
 from ekiden.domain.ids import Position, TaskId
@@ -89,7 +90,7 @@ def situation(session: Session) -> Situation:
 
 
 def _begin(session: Session, message: Start, plan: Plan) -> Decision:
-    started = replace(session, started_at=message.at)
+    started = altered(session, started_at=message.at)
     return enter(started, plan.first(), message, plan, (Event("SessionStarted"),))
 
 
@@ -100,7 +101,7 @@ def _repeat(session: Session, message: Message, plan: Plan) -> Decision:
 def _pass_gate(session: Session, message: Continue, plan: Plan) -> Decision:
     position = place(session)
     passed = session.gates_passed | gates_before(session, position, plan)
-    opened = replace(_raise_budget(session, message), gates_passed=passed, gate=None)
+    opened = altered(_raise_budget(session, message), gates_passed=passed, gate=None)
     if message.input is not None:
         if plan.by_position[position].for_each is None:
             return _illegal(session, message, told("{where} has no list of items that could be edited", where=position))
@@ -153,7 +154,7 @@ def _look(session: Session, message: Look, plan: Plan) -> Decision:
     """
     if not session.waits_for:
         return enter(session, place(session), message, plan, ())
-    settled = replace(session, money=settle(session.money, message.outcomes))
+    settled = altered(session, money=settle(session.money, message.outcomes))
     outcomes = {task: message.outcomes[task] for task in session.waits_for if task in message.outcomes}
     if resend := tuple(task for task, outcome in outcomes.items() if outcome.resend):
         return _resend_these(settled, resend, message, plan)
@@ -171,7 +172,7 @@ def _look(session: Session, message: Look, plan: Plan) -> Decision:
 
 
 def _settle_only(session: Session, message: Look, plan: Plan) -> Decision:
-    return _settled(session, replace(session, money=settle(session.money, message.outcomes)), message)
+    return _settled(session, altered(session, money=settle(session.money, message.outcomes)), message)
 
 
 def _retry(session: Session, message: Retry | RetryDue | Start | Continue, plan: Plan) -> Decision:
@@ -180,9 +181,9 @@ def _retry(session: Session, message: Retry | RetryDue | Start | Continue, plan:
             return _illegal(session, message, told("a retry keeps its items: edit them with restart_phase"))
         session = _raise_budget(session, message)
     by_a_person = not isinstance(message, RetryDue)
-    step = replace(session.current, fallback=0, fallback_reason="")  # whoever failed first may be back
-    again = replace(session, failure=None, retry_count=0 if by_a_person else session.retry_count)
-    again = replace(again, steps={**session.steps, place(session).key: step})
+    step = altered(session.current, fallback=0, fallback_reason="")  # whoever failed first may be back
+    again = altered(session, failure=None, retry_count=0 if by_a_person else session.retry_count)
+    again = altered(again, steps={**session.steps, place(session).key: step})
     return order_again(again, place(session), session.current.failed, message, plan, (Event("StepRetried"),))
 
 
@@ -205,8 +206,8 @@ def _restart(session: Session, message: RestartPhase, plan: Plan) -> Decision:
     steps = {**session.steps, **{key: _forgotten(session.steps.get(key), message.fresh) for key in again}}
     edited = {**{key: items for key, items in session.edited.items() if not _planned_in(again, key, plan)}, **new_items}
     gates = frozenset(gate for gate in session.gates_passed if not closed_again(gate, message.phase))
-    rewound = replace(session, steps=steps, edited=edited, gates_passed=gates, gate=None)
-    rewound = replace(rewound, failure=None, retry_count=0, finished_at=None)
+    rewound = altered(session, steps=steps, edited=edited, gates_passed=gates, gate=None)
+    rewound = altered(rewound, failure=None, retry_count=0, finished_at=None)
     event = Event("PhaseRestarted", message.phase, detail="fresh" if message.fresh else "")
     return enter(rewound, first, message, plan, (event,), abandon=session.waits_for)
 
@@ -230,7 +231,7 @@ def _resume(session: Session, message: Resume | Continue, plan: Plan) -> Decisio
 
 
 def _cancel(session: Session, message: Cancel, plan: Plan) -> Decision:
-    ended = replace(
+    ended = altered(
         session, status=Status.CANCELLED, waiting_reason=None, next_retry_at=None, gate=None, finished_at=message.at
     )
     events = (Event("SessionCancelled"),)
@@ -243,10 +244,10 @@ def _restored(session: Session, message: Restored, plan: Plan) -> Decision:
     So are those it waits for now, in case the ledger has lost them. Nothing else moves: the ledger is looked at when
     its own doubts are in it.
     """
-    doubtful = replace(session, restored_to=message.to)
+    doubtful = altered(session, restored_to=message.to)
     if session.position is not None and in_doubt(doubtful, session.position, plan):
-        step = replace(session.current, doubted=session.waits_for)
-        doubtful = replace(doubtful, steps={**session.steps, session.position.key: step})
+        step = altered(session.current, doubted=session.waits_for)
+        doubtful = altered(doubtful, steps={**session.steps, session.position.key: step})
     if doubtful == session:
         return Decision(Verdict.REPEAT, session)
     return Decision(Verdict.MOVED, stamp(doubtful, message), events=(Event("SessionRestored"),))
@@ -255,8 +256,8 @@ def _restored(session: Session, message: Restored, plan: Plan) -> Decision:
 def _trust(session: Session, message: Trust, plan: Plan) -> Decision:
     if session.restored_to is None:
         return Decision(Verdict.REPEAT, session)
-    steps = {key: replace(step, doubted=()) for key, step in session.steps.items()}
-    trusted = replace(session, restored_to=None, steps=steps)
+    steps = {key: altered(step, doubted=()) for key, step in session.steps.items()}
+    trusted = altered(session, restored_to=None, steps=steps)
     return Decision(Verdict.MOVED, stamp(trusted, message), events=(Event("SessionTrusted"),))
 
 
@@ -307,13 +308,13 @@ def _planned_in(again: set[str], key: str, plan: Plan) -> bool:
 
 
 def _edit(session: Session, position: Position, items: tuple[object, ...]) -> Session:
-    return replace(session, edited={**session.edited, position.key: list(items)})
+    return altered(session, edited={**session.edited, position.key: list(items)})
 
 
 def _raise_budget(session: Session, message: Continue) -> Session:
     if message.budget is None or message.budget <= session.money.budget:
         return session
-    return replace(session, money=replace(session.money, budget=message.budget))
+    return altered(session, money=altered(session.money, budget=message.budget))
 
 
 def _elsewhere(session: Session, message: Message, plan: Plan) -> Decision | None:

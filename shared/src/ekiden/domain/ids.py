@@ -24,6 +24,9 @@ class Step(StrEnum):
     INTEGRATE = "INTEGRATE"
 
 
+_STEPS = {step[0]: step for step in Step}
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """A place in a workflow: phase 1…n and one of its steps, written `1.EXECUTE`."""
@@ -43,9 +46,10 @@ class Position:
     def parse(cls, text: str) -> Self:
         """Read `1.EXECUTE` or `1E`. Raises ValueError for anything else."""
         phase, _, name = text.partition(".")
-        if not name:
-            phase, name = text[:-1], {"T": "THINK", "E": "EXECUTE", "I": "INTEGRATE"}.get(text[-1:], "")
-        return cls(int(phase), Step(name))
+        step = Step(name) if name else _STEPS.get(text[-1:])
+        if step is None:
+            raise ValueError(f"{text!r} is no position")
+        return cls(int(phase if name else text[:-1]), step)
 
 
 @dataclass(frozen=True, slots=True)

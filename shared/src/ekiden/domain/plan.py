@@ -78,13 +78,17 @@ class Plan:
     def phases(self) -> int:
         return max(step.position.phase for step in self.steps)
 
+    @cached_property
+    def _following(self) -> Mapping[Position, Position | None]:
+        order = [step.position for step in self.steps]
+        return dict(zip(order, [*order[1:], None], strict=True))
+
     def first(self, phase: int = 1) -> Position:
         return next(step.position for step in self.steps if step.position.phase == phase)
 
     def after(self, position: Position) -> Position | None:
         """The position that follows, or None behind the last one."""
-        following = self.from_(position)[1:]
-        return following[0] if following else None
+        return self._following[position]
 
     def from_(self, position: Position) -> list[Position]:
         """The position and all that follow it."""

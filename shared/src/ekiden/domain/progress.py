@@ -3,11 +3,12 @@
 Pure like `decider`, which says when these moves are made.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
+from ekiden.domain.altered import altered
 from ekiden.domain.budget import reserve
 from ekiden.domain.gate import closed_before, gate_id, reached
 from ekiden.domain.ids import Micros, Position, TaskId, TaskName
@@ -86,10 +87,10 @@ def finish_step(session: Session, outcomes: Mapping[TaskId, Outcome], message: L
     missing = tuple(TaskName.parse(task).index for task in failed)
     flags = tuple(flag for task in session.waits_for if task not in failed for flag in outcomes[task].flags)
     result = results[0] if step.for_each is None else results
-    finished = replace(
+    finished = altered(
         session.current, result=result, missing=missing, failed=failed, flags=flags, finished_at=message.at
     )
-    kept = replace(session, steps={**session.steps, position.key: finished}, retry_count=0)
+    kept = altered(session, steps={**session.steps, position.key: finished}, retry_count=0)
     events = (Event("StepCompleted", position.phase, position.step, f"{len(missing)} missing" if missing else ""),)
     return _advance(kept, position, message, plan, events)
 
@@ -100,7 +101,7 @@ def _advance(session: Session, position: Position, message: Message, plan: Plan,
         events = (*events, Event("PhaseCompleted", position.phase))
     if following is not None:
         return enter(session, following, message, plan, events)
-    ended = replace(session, status=Status.COMPLETED, waiting_reason=None, finished_at=message.at)
+    ended = altered(session, status=Status.COMPLETED, waiting_reason=None, finished_at=message.at)
     return Decision(Verdict.MOVED, stamp(ended, message), events=(*events, Event("SessionCompleted")))
 
 
@@ -114,13 +115,13 @@ def _fail_step(
     position = place(session)
     first = outcomes[failed[0]]
     failure = Failure(first.error, first.message, failed[0])
-    step = replace(session.current, failed=failed)
-    stopped = replace(session, steps={**session.steps, position.key: step}, failure=failure)
+    step = altered(session.current, failed=failed)
+    stopped = altered(session, steps={**session.steps, position.key: step}, failure=failure)
     too_long = tuple(task for task in failed if outcomes[task].too_long)
     if step.shorter == 0 and too_long:
-        shorter = {**session.steps, position.key: replace(step, shorter=1)}
+        shorter = {**session.steps, position.key: altered(step, shorter=1)}
         event = Event("PromptShortened", position.phase, position.step)
-        return order_again(replace(session, steps=shorter), position, too_long, message, plan, (event,))
+        return order_again(altered(session, steps=shorter), position, too_long, message, plan, (event,))
     if (elsewhere := _fall_back(session, outcomes, failed, message, plan)) is not None:
         return elsewhere
     passing = tuple(task for task in failed if outcomes[task].may_pass)
@@ -128,11 +129,11 @@ def _fail_step(
     may_succeed = done + len(passing) >= plan.by_position[position].enough(len(outcomes))
     if may_succeed and session.retry_count < AUTOMATIC_RETRIES:
         pause = timedelta(seconds=FIRST_RETRY_SECONDS * 3**session.retry_count)
-        steps = {**session.steps, position.key: replace(step, failed=passing)}
-        waiting = replace(stopped, steps=steps, next_retry_at=message.at + pause, retry_count=session.retry_count + 1)
+        steps = {**session.steps, position.key: altered(step, failed=passing)}
+        waiting = altered(stopped, steps=steps, next_retry_at=message.at + pause, retry_count=session.retry_count + 1)
         event = Event("RetryScheduled", position.phase, position.step, failure.error)
         return wait(waiting, WaitingReason.RETRY, message, (event,))
-    ended = replace(stopped, status=Status.FAILED, waiting_reason=None, next_retry_at=None, finished_at=message.at)
+    ended = altered(stopped, status=Status.FAILED, waiting_reason=None, next_retry_at=None, finished_at=message.at)
     event = Event("SessionFailed", position.phase, position.step, failure.error)
     return Decision(Verdict.MOVED, stamp(ended, message), events=(event,))
 
@@ -152,8 +153,8 @@ def _fall_back(
         return None
     why = outcomes[again[0]]
     said = f"{asked.source(step.fallback)} → {asked.source(step.fallback + 1)}: {why.error}"
-    moved = replace(step, fallback=step.fallback + 1, fallback_reason=f"{why.error}: {why.message}")
-    there = replace(session, steps={**session.steps, position.key: moved})
+    moved = altered(step, fallback=step.fallback + 1, fallback_reason=f"{why.error}: {why.message}")
+    there = altered(session, steps={**session.steps, position.key: moved})
     event = Event("StepFellBack", position.phase, position.step, said)
     return order_again(there, position, again, message, plan, (event,))
 
@@ -167,23 +168,23 @@ def enter(
     abandon: tuple[TaskId, ...] = (),
 ) -> Decision:
     """Come to a position: stop at its gate, or order its tasks. A fan-out over nothing is finished at once."""
-    here = replace(session, position=position)
+    here = altered(session, position=position)
     if closed_before(session, position, plan):
-        emptied = {**here.steps, position.key: replace(here.current, tasks=(), failed=())}
-        stopped = replace(here, steps=emptied, gate=reached(here, message.at), gates_reached=here.gates_reached + 1)
+        emptied = {**here.steps, position.key: altered(here.current, tasks=(), failed=())}
+        stopped = altered(here, steps=emptied, gate=reached(here, message.at), gates_reached=here.gates_reached + 1)
         event = Event("GateReached", position.phase, position.step, gate_id(stopped, plan))
         return wait(stopped, WaitingReason.APPROVAL, message, (*events, event), abandon)
     items = plan.items(position, here.results, here.edited)
     if not items:
-        finished = replace(here.current, tasks=(), result=[], started_at=message.at, finished_at=message.at)
-        done = replace(here, steps={**here.steps, position.key: finished})
+        finished = altered(here.current, tasks=(), result=[], started_at=message.at, finished_at=message.at)
+        done = altered(here, steps={**here.steps, position.key: finished})
         return _join(_advance(done, position, message, plan, events), abandon)
     generation = here.current.generation + 1
     tasks = tuple(TaskName(session.id, position, generation, index).id for index in range(len(items)))
-    idle = replace(
+    idle = altered(
         here.current, tasks=(), failed=(), result=None, missing=(), flags=(), started_at=None, finished_at=None
     )
-    return _join(_buy(here, idle, replace(idle, tasks=tasks), tasks, message, plan, events), abandon)
+    return _join(_buy(here, idle, altered(idle, tasks=tasks), tasks, message, plan, events), abandon)
 
 
 def order_again(
@@ -211,9 +212,9 @@ def order_again(
     generation = step.generation + 1
     replaced = {task: replace(TaskName.parse(task), generation=generation).id for task in again}
     tasks = tuple(replaced.get(task, task) for task in step.tasks)
-    renewed = replace(step, tasks=tasks, failed=())
+    renewed = altered(step, tasks=tasks, failed=())
     new = tuple(replaced.values())
-    decision = _buy(session, replace(step, failed=again), renewed, new, message, plan, events, sure=sure)
+    decision = _buy(session, altered(step, failed=again), renewed, new, message, plan, events, sure=sure)
     return _join(decision, again)
 
 
@@ -232,15 +233,15 @@ def _buy(
     position = place(session)
     money = reserve(session.money, dict.fromkeys(new, plan.by_position[position].reservation(idle.fallback)))
     if money is None:
-        waiting = replace(session, steps={**session.steps, position.key: idle})
+        waiting = altered(session, steps={**session.steps, position.key: idle})
         event = Event("BudgetReached", position.phase, position.step)
         return wait(waiting, WaitingReason.BUDGET, message, (*events, event))
     generation = TaskName.parse(new[0]).generation
     doubted = new if in_doubt(session, position, plan) and not sure else ()
     kept = tuple(task for task in renewed.doubted if task in renewed.tasks)
     started = renewed.started_at or message.at
-    step = replace(renewed, generation=generation, doubted=(*kept, *doubted), started_at=started)
-    bought = running(replace(session, money=money, steps={**session.steps, position.key: step}), message)
+    step = altered(renewed, generation=generation, doubted=(*kept, *doubted), started_at=started)
+    bought = running(altered(session, money=money, steps={**session.steps, position.key: step}), message)
     ordered = tuple(order for order in orders(bought, plan) if order.id in new)
     return Decision(
         Verdict.MOVED, bought, tasks=ordered, events=(*events, Event("StepStarted", position.phase, position.step))
@@ -259,12 +260,12 @@ def place(session: Session) -> Position:
 
 
 def stamp(session: Session, message: Message) -> Session:
-    return replace(session, moved_at=message.at)
+    return altered(session, moved_at=message.at)
 
 
 def running(session: Session, message: Message) -> Session:
     status = RUNNING[place(session).step]
-    return stamp(replace(session, status=status, waiting_reason=None, next_retry_at=None, finished_at=None), message)
+    return stamp(altered(session, status=status, waiting_reason=None, next_retry_at=None, finished_at=None), message)
 
 
 def wait(
@@ -275,9 +276,11 @@ def wait(
     abandon: tuple[TaskId, ...] = (),
 ) -> Decision:
     date = session.next_retry_at if reason is WaitingReason.RETRY else None
-    waiting = replace(session, status=Status.WAITING, waiting_reason=reason, next_retry_at=date, finished_at=None)
+    waiting = altered(session, status=Status.WAITING, waiting_reason=reason, next_retry_at=date, finished_at=None)
     return Decision(Verdict.MOVED, stamp(waiting, message), abandon=abandon, events=events)
 
 
-def _join(decision: Decision, abandon: Iterable[TaskId]) -> Decision:
+def _join(decision: Decision, abandon: Collection[TaskId]) -> Decision:
+    if not abandon:
+        return decision
     return replace(decision, abandon=tuple(dict.fromkeys([*abandon, *decision.abandon])))

@@ -52,7 +52,7 @@ class Failure:
     task_id: TaskId | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepState:
     """How far one step is.
 
@@ -79,7 +79,10 @@ class StepState:
     finished_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+_NOT_BEGUN = StepState()
+
+
+@dataclass(frozen=True)
 class Money:
     """The session's account. A task id is in `reserved` until it ends, then its cost is in `settled`."""
 
@@ -146,7 +149,7 @@ class Replay:
     as_of: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Session:
     id: SessionId
     owner: str
@@ -197,7 +200,7 @@ class Session:
     @property
     def current(self) -> StepState:
         """The step the session stands at; an empty one before the start."""
-        return self.steps.get(self.position.key, StepState()) if self.position else StepState()
+        return self.steps.get(self.position.key, _NOT_BEGUN) if self.position else _NOT_BEGUN
 
     @property
     def waits_for(self) -> tuple[TaskId, ...]:
