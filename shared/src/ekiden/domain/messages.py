@@ -22,7 +22,7 @@ FINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED
 OPEN = frozenset({TaskStatus.QUEUED, TaskStatus.PROCESSING, TaskStatus.SUBMITTED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """What the ledger says of one task.
 

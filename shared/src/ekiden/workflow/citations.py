@@ -18,9 +18,10 @@ The id decides before the address does. Title and date are the search's, whateve
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
+from ekiden.domain.altered import altered
 from ekiden.domain.ids import TaskId, TaskName
 from ekiden.domain.messages import Outcome, TaskStatus
 from ekiden.domain.session import Session
@@ -73,7 +74,7 @@ def _is_answer(task: TaskId, outcome: Outcome, workflow: Workflow) -> bool:
 
 def _entering(outcome: Outcome, found: Sources, known: frozenset[str]) -> Outcome:
     result, flags = cleaned(outcome.result, found, known)
-    return replace(outcome, result=result, flags=flags)
+    return altered(outcome, result=result, flags=flags)
 
 
 @dataclass

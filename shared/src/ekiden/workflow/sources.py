@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import cast
 
 from ekiden.domain.ids import Position, Step
@@ -58,29 +59,33 @@ class Sources:
         return frozenset(self.by_url)
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One search that was answered: its place, its question, what was said, and the sources it returned."""
+
+    position: Position
+    question: str
+    text: str
+    sources: tuple[Source, ...]
+
+
 def sources_of(session: Session, plan: Plan) -> Sources:
     """Every source that the searches of a session returned so far, numbered across its phases."""
-    searches = (step.position for step in plan.steps if step.position.step is Step.EXECUTE)
-    found: list[Source] = []
-    for position in searches:
-        for asked, answer in _answers(session, position, plan):
-            for source in _usable(answer):
-                found.append(_source(len(found) + 1, source, asked, position.phase))
-    return Sources(tuple(found))
+    return _all(_searches(session, plan))
 
 
 def evidence(session: Session, position: Position, plan: Plan) -> dict[str, object]:
     """What a fan-out of searches brought, for a prompt: answers with their numbered sources, and the questions that
     stayed without an answer. An answer's own text keeps only addresses that are among the session's sources."""
     step = session.steps[position.key]
-    known = sources_of(session, plan)
-    numbered = iter([source for source in known.all if source.phase == position.phase])
+    every = _searches(session, plan)
+    known = _all(every).urls
     searches: list[dict[str, object]] = []
-    for asked, answer in _answers(session, position, plan):
-        mine = [next(numbered) for _ in _usable(answer)]
-        shown = [{"id": source.id, "url": source.url, "title": source.title, "date": source.date} for source in mine]
-        text = without_foreign(unseen_removed(str(answer.get("text", ""))), known.urls)
-        searches.append({"question": asked, "text": text, "sources": shown})
+    for search in every:
+        if search.position == position:
+            shown = [{"id": one.id, "url": one.url, "title": one.title, "date": one.date} for one in search.sources]
+            text = without_foreign(unseen_removed(search.text), known)
+            searches.append({"question": search.question, "text": text, "sources": shown})
     items = plan.items(position, session.results, session.edited)
     return {"searches": searches, "missing": [question(items[index]) for index in step.missing]}
 
@@ -89,8 +94,23 @@ def question(item: object) -> str:
     """The text of a fan-out's item: its `question` when it has one, else the item itself."""
     if isinstance(item, dict):
         fields = cast("dict[str, object]", item)
-        return str(fields.get("question", json.dumps(fields, ensure_ascii=False)))
+        return str(fields["question"]) if "question" in fields else json.dumps(fields, ensure_ascii=False)
     return str(item)
+
+
+def _all(searches: list[_Search]) -> Sources:
+    return Sources(tuple(source for search in searches for source in search.sources))
+
+
+def _searches(session: Session, plan: Plan) -> list[_Search]:
+    """The searches of a session in their order, with their sources numbered."""
+    numbers = count(1)
+    searches: list[_Search] = []
+    for position in (step.position for step in plan.steps if step.position.step is Step.EXECUTE):
+        for asked, answer in _answers(session, position, plan):
+            found = tuple(_source(next(numbers), row, asked, position.phase) for row in _usable(answer))
+            searches.append(_Search(position, asked, str(answer.get("text", "")), found))
+    return searches
 
 
 def _answers(session: Session, position: Position, plan: Plan) -> Iterator[tuple[str, Mapping[str, object]]]:
