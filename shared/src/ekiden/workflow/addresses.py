@@ -14,17 +14,21 @@ _END = r"\s<>\"'()\[\]{}（）「」『』【】、。，！？"
 _FILES = r"(?:js|ts|jsx|tsx|css|html?|json|ya?ml|txt|csv|pdf|png|jpe?g|gif|svg|docx|xlsx|pptx)"
 """What ends a file's name, and is no top-level domain: neither `Node.js/React` nor `ASP.NET/Blazor` is an address."""
 _ADDRESS = re.compile(
+    rf"//(?<![A-Za-z:/]//)(?=[^/{_END}]+\.)[^{_END}]*"
+    rf"|(?<![A-Za-z])(?=[a-z0-9ｈ-])(?:"
     rf"(?:"
-    rf"(?<![A-Za-z])(?:https?|ｈｔｔｐｓ?|hxxps?|ftps?|wss?|file)[:：][/／\\]{{1,3}}"
-    rf"|(?<![A-Za-z:/])//(?=[^/{_END}]+\.)"
-    rf"|(?<![A-Za-z0-9@._-])www[0-9]?[.．](?=[^{_END}])"
-    rf"|(?<![A-Za-z0-9@._-])(?:[a-z0-9-]+\.)+(?!{_FILES}\b|(?-i:NET)\b)[a-z]{{2,24}}(?::[0-9]+)?[/?](?=[A-Za-z0-9%~?#&=._-])"
-    rf"|(?<![A-Za-z0-9@._-])(?:[0-9]{{1,3}}\.){{3}}[0-9]{{1,3}}(?::[0-9]+)?/"
-    rf")[^{_END}]*"
-    rf"|(?<![A-Za-z])(?:javascript|vbscript)\s*[:：]\s*(?=[\w.]*[(=;`]|//|%)[^\s<>\"「」。]*"
-    rf"|(?<![A-Za-z])data[:：][a-z]+/[a-z0-9.+-]+[;,][^\s<>\"'「」。]*",
+    rf"(?:https?|ｈｔｔｐｓ?|hxxps?|ftps?|wss?|file)[:：][/／\\]{{1,3}}"
+    rf"|(?<![0-9@._-])(?:"
+    rf"www[0-9]?[.．](?=[^{_END}])"
+    rf"|(?:[a-z0-9-]+\.)+(?!{_FILES}\b|(?-i:NET)\b)[a-z]{{2,24}}(?::[0-9]+)?[/?](?=[A-Za-z0-9%~?#&=._-])"
+    rf"|(?:[0-9]{{1,3}}\.){{3}}[0-9]{{1,3}}(?::[0-9]+)?/"
+    rf"))[^{_END}]*"
+    rf"|(?:javascript|vbscript)\s*[:：]\s*(?=[\w.]*[(=;`]|//|%)[^\s<>\"「」。]*"
+    rf"|data[:：][a-z]+/[a-z0-9.+-]+[;,][^\s<>\"'「」。]*"
+    rf")",
     re.IGNORECASE,
 )
+"""Nothing but `//` begins one within a word: that is looked at first, because it is what most characters fail by."""
 _SIGN = re.compile(
     r"[:：/?.．](?:(?<=[:：])(?=[/／\\])|(?<=[Tt\s][:：])|(?<=/)(?=/)|(?<=\w/)|(?<=\w\?)(?=[\w%~?#&=.-])"
     r"|(?<=[Ww][.．])|(?<=[Ww][0-9][.．]))"
