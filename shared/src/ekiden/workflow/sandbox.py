@@ -65,6 +65,7 @@ class Sandbox(SandboxedEnvironment):
             trim_blocks=True,
             lstrip_blocks=True,
             autoescape=False,
+            auto_reload=False,
         )
         self.globals |= {"range": _range}
         del self.globals["lipsum"]  # random words, as many as one asks for
@@ -75,7 +76,7 @@ class Sandbox(SandboxedEnvironment):
         outer = _DONE.set(_Done())
         try:
             template = self.get_template(name)
-            made = template.new_context(dict(context))
+            made = template.new_context({**self.globals, **context}, shared=True)
             return [_within(template.blocks[block](made)).strip() for block in wanted]
         finally:
             _DONE.reset(outer)
