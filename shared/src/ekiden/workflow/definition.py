@@ -4,6 +4,7 @@ Every key's description is shown in `docs/workflows.md`, which is made from them
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -186,11 +187,11 @@ class Definition(_Part):
 
     def step_key(self, path: str) -> str:
         """`trend_research.think` → `1T`. Raises KeyError when the workflow has no such step."""
-        phase, _, step = path.partition(".")
-        for position in self.positions():
-            if self.phases[position.phase - 1].name == phase and position.step.lower() == step:
-                return position.key
-        raise KeyError(path)
+        return self._keys[path]
+
+    @cached_property
+    def _keys(self) -> Mapping[str, str]:
+        return {f"{self.phases[at.phase - 1].name}.{at.step.lower()}": at.key for at in reversed(self.positions())}
 
     def plan(self, policies: Mapping[Provider, UnknownOutcome]) -> Plan:
         """What the decision needs of this workflow, with the paid calls that each provider's policy allows."""
