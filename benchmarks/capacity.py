@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
 from pymongo import AsyncMongoClient
 
+from benchmarks.client import Client
 from benchmarks.meter import Meter
 from ekiden_native import Stack
 from ekiden_native.ports import own_ports
@@ -41,14 +41,14 @@ def connections(pid: int, ports: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
-async def start_all(api: httpx.AsyncClient, count: int) -> float:
+async def start_all(api: Client, count: int) -> float:
     """Create and start so many sessions; the seconds that took."""
     places, began = asyncio.Semaphore(STARTING_AT_ONCE), time.monotonic()
 
     async def start(n: int) -> None:
         body = {"theme": f"capacity {n} {time.monotonic_ns()}", "language": "en", "start": True}
         async with places:
-            (await api.post(f"{SESSIONS}/create", json=body)).raise_for_status()
+            await api.post(f"{SESSIONS}/create", body)
 
     await asyncio.gather(*map(start, range(count)))
     return time.monotonic() - began
@@ -62,7 +62,7 @@ async def measure(count: int) -> None:
             await asyncio.to_thread(stack.up, 120.0)
             mongo: AsyncMongoClient[Document] = AsyncMongoClient(stack.env["EKIDEN_MONGODB_URL"])
             database = mongo["ekiden"]
-            async with httpx.AsyncClient(base_url=stack.env["EKIDEN_GATEWAY_URL"], timeout=60.0) as api:
+            async with Client(stack.env["EKIDEN_GATEWAY_URL"]) as api:
                 await start_all(api, 2)  # what is made once is made
                 pids = {name: stack.pid(name) for name in PROCESSES}
                 meters = {name: Meter.of(pid) for name, pid in pids.items()}

@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.capacity import SESSIONS, start_all
+from benchmarks.client import Client
 from benchmarks.figures import at
 from benchmarks.meter import Meter
 from ekiden_native import Stack
@@ -73,8 +74,9 @@ async def measure(sessions: int, seconds: float, statuses: float, creates: float
         try:
             await asyncio.to_thread(stack.up, 180.0)
             limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+            async with Client(stack.env["EKIDEN_GATEWAY_URL"]) as client:
+                accepted = sessions / await start_all(client, sessions)
             async with httpx.AsyncClient(base_url=stack.env["EKIDEN_GATEWAY_URL"], timeout=60, limits=limits) as api:
-                accepted = sessions / await start_all(api, sessions)
                 running = await ids(api)
 
                 async def look() -> None:

@@ -12,11 +12,11 @@ from statistics import median
 from typing import Any
 
 import aio_pika
-import httpx
 from aio_pika.abc import AbstractIncomingMessage
 from pymongo import AsyncMongoClient
 
 from benchmarks.capacity import OURS, SESSIONS
+from benchmarks.client import Client
 from benchmarks.contestants import Ran, run_all
 from ekiden.broker.topology import COMMANDS, EVENTS
 from ekiden.domain.ids import TaskName
@@ -72,11 +72,11 @@ class Ekiden:
         self._ordering = asyncio.Semaphore(ORDERING_AT_ONCE)
 
     async def open(self) -> None:
-        self.api = httpx.AsyncClient(base_url=self.stack.env["EKIDEN_GATEWAY_URL"], timeout=60.0)
+        self.api = Client(self.stack.env["EKIDEN_GATEWAY_URL"])
         mongo: AsyncMongoClient[Document] = AsyncMongoClient(self.stack.env["EKIDEN_MONGODB_URL"], tz_aware=True)
         self.database = mongo["ekiden"]
         self._broker = await aio_pika.connect(self.stack.env["EKIDEN_AMQP_URL"])
-        self._close = [self.api.aclose, self._broker.close, mongo.close]
+        self._close = [self.api.close, self._broker.close, mongo.close]
         transport = self._broker.transport
         assert transport is not None  # it is connected
         self.versions = {
@@ -107,8 +107,7 @@ class Ekiden:
         """Create and start a session; its id."""
         body = {"theme": theme, "workflow": WORKFLOW, "language": "en", "start": True}
         async with self._ordering:
-            answer = (await self.api.post(f"{SESSIONS}/create", json=body)).raise_for_status()
-        session_id = str(answer.json()["sessionId"])
+            session_id = str((await self.api.post(f"{SESSIONS}/create", body))["sessionId"])
         self._end_of(session_id)
         return session_id
 
