@@ -20,6 +20,8 @@ async def alone(length: Length, in_flight: int = IN_FLIGHT) -> Figures:
                 found.note_singles(await ours.run(length.singles, 1))
                 print(f"{repeat + 1}/{length.repeats} {found.last}", flush=True)
             found.handoff_ms = await ours.handoffs(length.singles)
+            accepted = await ours.accepted_per_second()
     p50, p99 = (at(found.handoff_ms, share) for share in (0.5, 0.99))
     print(f"hand-off p50 {p50:.1f} ms, p99 {p99:.1f} ms, of {len(found.handoff_ms)}")
+    print(f"{accepted:.0f} sessions/s created and started over HTTP")
     return found

@@ -30,10 +30,9 @@ HANDOFFS_OF = 4
 
 
 @asynccontextmanager
-async def everybody(names: Sequence[str]) -> AsyncGenerator[tuple[Ekiden, list[Contestant], dict[str, int]]]:
-    """Ekiden, all contestants with it, and the process ids of the servers that they share."""
+async def everybody(ours: Ekiden, names: Sequence[str]) -> AsyncGenerator[tuple[list[Contestant], dict[str, int]]]:
+    """All contestants, Ekiden first, and the process ids of the servers that they share."""
     async with AsyncExitStack() as stack:
-        ours = await stack.enter_async_context(ekiden(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
         servers = ours.servers()
         addresses = {
             "BENCH_AMQP_URL": ours.stack.env["EKIDEN_AMQP_URL"],
@@ -50,22 +49,32 @@ async def everybody(names: Sequence[str]) -> AsyncGenerator[tuple[Ekiden, list[C
             if name == "dbos":
                 peer.versions |= {"PostgreSQL": provide_postgresql().parent.name}
             contestants.append(peer)
-        yield ours, contestants, servers
+        yield contestants, servers
 
 
 async def compare(names: Sequence[str], length: Length) -> Found:
-    """The figures of each; Ekiden's come first, and with them what is measured of it alone."""
-    async with everybody(names) as (ours, contestants, servers):
+    """The figures of each; Ekiden's come first, and with them what is measured of it when the others are gone."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with ekiden(Path(folder)) as ours:
+            async with everybody(ours, names) as (contestants, servers):
+                found = await side_by_side(contestants, servers, length)
+            await asyncio.sleep(1.0)  # what the others left to do is done
+            found[ours.name].handoff_ms = await ours.handoffs(HANDOFFS_OF * length.singles)
+            return Found(found, await ours.accepted_per_second())
+
+
+async def side_by_side(
+    contestants: Sequence[Contestant], servers: Mapping[str, int], length: Length
+) -> dict[str, Figures]:
+    """Print each repeat of each contestant."""
+    for each in contestants:
+        await each.run(WARM_UP, WARM_UP)
+    found = {each.name: Figures(each.versions) for each in contestants}
+    for repeat in range(length.repeats):
         for each in contestants:
-            await each.run(WARM_UP, WARM_UP)
-        found = {each.name: Figures(each.versions) for each in contestants}
-        for repeat in range(length.repeats):
-            for each in contestants:
-                figures = found[each.name]
-                meters = measured({**each.pids(), **servers})
-                figures.note_load(await each.run(length.sessions, IN_FLIGHT), read(meters))
-                figures.note_singles(await each.run(length.singles, 1))
-                print(f"{repeat + 1}/{length.repeats} {each.name}: {figures.last}", flush=True)
-        await asyncio.sleep(1.0)  # what the others left to do is done
-        found[ours.name].handoff_ms = await ours.handoffs(HANDOFFS_OF * length.singles)
-        return Found(found, await ours.accepted_per_second())
+            figures = found[each.name]
+            meters = measured({**each.pids(), **servers})
+            figures.note_load(await each.run(length.sessions, IN_FLIGHT), read(meters))
+            figures.note_singles(await each.run(length.singles, 1))
+            print(f"{repeat + 1}/{length.repeats} {each.name}: {figures.last}", flush=True)
+    return found
