@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from ekiden_gateway.access import SCHEMES
 from ekiden_gateway.catalogue import Catalogue
 from ekiden_gateway.documented import header, responses
 from ekiden_gateway.kinds import FORBIDDEN, TOO_LARGE, TOO_MANY_REQUESTS, UNAUTHENTICATED
@@ -45,7 +47,11 @@ def document(app: FastAPI, catalogue: Catalogue, *, keys: bool) -> Json:
         for parameter in operation.get("parameters", []):
             parameter["schema"] = _plain(parameter["schema"])
         _share(operation["responses"], made["components"].setdefault("responses", {}))
-    if not keys:
+    if keys:
+        made["components"]["securitySchemes"] = jsonable_encoder(
+            {way.scheme_name: way.model for way in SCHEMES}, exclude_none=True
+        )
+    else:
         del made["components"]["securitySchemes"]
     return made
 
@@ -62,7 +68,7 @@ def _complete(method: str, operation: Json, *, keys: bool) -> None:
         del answers["422"]  # FastAPI's own, of a route that takes whatever it is given
     locked = operation.pop("security", None) is not None
     if locked and keys:
-        operation["security"] = [{"APIKeyHeader": []}, {"HTTPBearer": []}]
+        operation["security"] = [{way.scheme_name: []} for way in SCHEMES]
         answers |= {str(status): made for status, made in responses(UNAUTHENTICATED, FORBIDDEN).items()}
         answers["401"]["headers"] = {"WWW-Authenticate": header("How to say who you are", {"type": "string"})}
     if not keys:
