@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from pydantic import BaseModel
+
 from ekiden.domain.ids import Micros, Position
 from ekiden.domain.messages import Start
 from ekiden.domain.session import GateDefault, GateTimeout, InputValue, Money, Session, Status, Wishes
@@ -76,11 +78,12 @@ def successor(parts: Parts, session: Session) -> Session:
     )
 
 
-def idempotency(key: str | None, asked: object) -> Idempotency | None:
+def idempotency(key: str | None, asked: BaseModel | Mapping[str, object]) -> Idempotency | None:
     """What the `Idempotency-Key` header and the request say; the fingerprint is that of the parsed request."""
     if key is None:
         return None
-    text = json.dumps(asked, sort_keys=True, default=str)
+    said = asked.model_dump(mode="json", exclude_defaults=True) if isinstance(asked, BaseModel) else asked
+    text = json.dumps(said, sort_keys=True, default=str)
     return Idempotency(key, hashlib.sha256(text.encode()).hexdigest())
 
 
@@ -158,16 +161,13 @@ def _wishes(asked: CreateSession, workflow: Workflow) -> Wishes:
     for index, phase in enumerate(asked.pause_after_phases):
         if not 1 <= phase < plan.phases:
             raise invalid(f"pauseAfterPhases.{index}", f"must be a phase from 1 to {plan.phases - 1}")
-    positions: set[Position] = set()
-    known: Mapping[str, Position] = {str(step.position): step.position for step in plan.steps}
-    for index, text in enumerate(asked.pause_before):
+    before = asked.pause_before if "pause_before" in said else gates.pause_before
+    known: Mapping[str, Position] = {str(step.position): step.position for step in plan.steps} if before else {}
+    for index, text in enumerate(before):
         if text not in known:
             raise invalid(f"pauseBefore.{index}", f"must be one of {', '.join(known)}")
-        positions.add(known[text])
     timeout = asked.gate_timeout and GateTimeout(
         timedelta(seconds=asked.gate_timeout.after_seconds), GateDefault(asked.gate_timeout.then)
     )
     after = asked.pause_after_phases if "pause_after_phases" in said else gates.pause_after_phases
-    if "pause_before" not in said:
-        positions = {known[text] for text in gates.pause_before}
-    return Wishes(asked.auto_advance, frozenset(after), frozenset(positions), timeout)
+    return Wishes(asked.auto_advance, frozenset(after), frozenset(known[text] for text in before), timeout)

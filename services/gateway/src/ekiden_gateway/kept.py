@@ -33,7 +33,7 @@ class Kept(Generic[K, V]):
             self._answers[key] = now, question
             while len(self._answers) > self._most:
                 del self._answers[next(iter(self._answers))]
-        return await asyncio.shield(question)
+        return question.result() if question.done() else await asyncio.shield(question)
 
     def forget(self, key: K) -> None:
         """Ask anew the next time."""

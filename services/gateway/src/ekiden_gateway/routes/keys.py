@@ -52,7 +52,7 @@ async def create(
     open belongs to the client `local`. Under an `Idempotency-Key` one key is made; a repeat is told which, as nobody
     can show its secret again.
     """
-    idempotency = intake.idempotency(known_as, asked.model_dump(mode="json", exclude_defaults=True))
+    idempotency = intake.idempotency(known_as, asked)
     if not set(asked.scopes) >= _MANAGING and await parts.callers.is_open() and not await _somebody_manages(parts):
         raise Problem(
             LAST_ADMIN, f"The first key needs the scopes write and admin: it closes the gateway. {LAST_ADMIN.remedy}"

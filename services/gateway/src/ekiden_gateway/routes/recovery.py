@@ -80,7 +80,7 @@ async def recover(
         restarted = await _restart_session(parts, session, key)
         response.headers["Location"] = session_url(restarted.session_id)
         return restarted
-    known_as = intake.idempotency(key, asked.model_dump(mode="json", exclude_defaults=True))
+    known_as = intake.idempotency(key, asked)
     return commands.told(await _recover(parts, session, asked, known_as))
 
 

@@ -44,7 +44,7 @@ async def create(
     first, also when the session has moved on since.
     """
     session = intake.new_session(parts, owner, asked, intake.workflow_of(parts, asked))
-    known_as = intake.idempotency(key, asked.model_dump(mode="json", exclude_defaults=True))
+    known_as = intake.idempotency(key, asked)
     created = await intake.store(parts, session, known_as, start=asked.start)
     response.headers["Location"] = created.url
     return created

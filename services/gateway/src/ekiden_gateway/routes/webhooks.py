@@ -66,7 +66,7 @@ async def create(
 
     A request repeated under its `Idempotency-Key` is answered with the webhook as it is by then.
     """
-    known_as = intake.idempotency(key, asked.model_dump(mode="json", exclude_defaults=True))
+    known_as = intake.idempotency(key, asked)
     made = await receivers.make(parts, owner, asked, known_as)
     response.headers["Location"] = views.webhook_url(made.id)
     return views.with_secret(made)
