@@ -152,6 +152,17 @@ async def test_gauges_and_medians_read_no_more_of_a_long_ledger(crowd: Crowd) ->
 
     assert await store.outstanding() == {("gpt", "queued"): 3}
     assert (await crowd.cost(store.outstanding))[1] <= 3
+    ours = crowd.database.journaled("tasks")
+    under_way: list[Document] = [
+        {"$set": {"status": "PROCESSING", "leaseUntil": now}, "$unset": {"announceAt": ""}},
+        {"$set": {"status": "SUBMITTED", "provider": "perplexity"}},
+    ]
+    for change in under_way:
+        await ours.update_one({"status": "QUEUED"}, change)
+    one_each = {("gpt", "queued"): 1, ("gpt", "leased"): 1, ("perplexity", "leased"): 1}
+    assert await store.outstanding() == one_each
+    assert (await crowd.cost(store.outstanding))[1] <= 3
+    assert (await crowd.cost(partial(store.fall_back, Provider.GPT, "it is away")))[1] <= 1
     assert await store.median_seconds(Provider.GPT) == 7
     for provider in (Provider.GPT, Provider.PERPLEXITY):
         assert (await crowd.cost(partial(store.median_seconds, provider)))[1] <= LATELY

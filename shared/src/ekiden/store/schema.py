@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import OperationFailure
 
-from ekiden.store.database import Database, away
+from ekiden.store.database import Collection, Database, away
 
 BEGINNING_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """What a partial index of dates is told by: the planner takes it for a comparison, and would not for a `$type`."""
@@ -18,6 +19,7 @@ STARTED_SECONDS = 3600
 RUNS_KEPT_SECONDS = 90 * 86_400
 VISIT_SECONDS = 7 * 86_400
 """A visit to the page lasts so long at most; one that was ended has then ended by itself."""
+_INDEX_NOT_FOUND = 27
 
 INDEXES: dict[str, list[IndexModel]] = {
     "sessions": [
@@ -103,11 +105,6 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("finishedAt", ASCENDING)], name="reconcile_what_finished", sparse=True),
         IndexModel([("bookedAt", ASCENDING)], name="reconcile_what_was_booked", sparse=True),
         IndexModel(
-            [("provider", ASCENDING), ("status", ASCENDING)],
-            name="outstanding",
-            partialFilterExpression={"status": {"$in": ["QUEUED", "PROCESSING", "SUBMITTED"]}},
-        ),
-        IndexModel(
             [("tenant", ASCENDING), ("requestHash", ASCENDING), ("finishedAt", DESCENDING)],
             name="cache",
             partialFilterExpression={"requestHash": {"$gt": ""}},
@@ -187,8 +184,25 @@ INDEXES: dict[str, list[IndexModel]] = {
 }
 
 
+RETIRED: dict[str, frozenset[str]] = {"tasks": frozenset({"outstanding"})}
+"""Indexes of older versions that serve no query any more. No name of these is ever given to another index, and an
+index that changes gets another name: an older version must find its own, or make it again, when somebody goes back."""
+
+
 async def ensure_schema(database: Database) -> None:
-    """Make what is missing. Raises Unreachable."""
+    """Make what is missing, then drop what is retired. Raises Unreachable."""
     for collection, indexes in INDEXES.items():
         with away():
             await database.journaled(collection).create_indexes(indexes)
+    for collection, names in RETIRED.items():
+        with away():
+            await _retire(database.journaled(collection), names)
+
+
+async def _retire(collection: Collection, names: frozenset[str]) -> None:
+    for name in sorted(names & (await collection.index_information()).keys()):
+        try:
+            await collection.drop_index(name)
+        except OperationFailure as error:  # a process that starts at the same moment was first
+            if error.code != _INDEX_NOT_FOUND:
+                raise

@@ -4,6 +4,7 @@ Longer than a module should be, because all that reads or moves a task from outs
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ _VERDICT = _BILL | {"result": 1}
 _TOLD = {"provider": 1, "sessionId": 1, "announced": 1, "announceAt": 1, "traceparent": 1}
 _ANNOUNCED = {"_id": 0, "announceAt": 1}
 _TOLD_OF = (TaskStatus.QUEUED, TaskStatus.SUBMITTED)
+_ANY_TIME = {"$gt": BEGINNING_OF_TIME}
 FREE_AT_ONCE = 100
 FALL_BACK_AT_ONCE = 200
 FREE_TOGETHER = 25
@@ -140,8 +142,8 @@ class TaskStore:
 
         Nothing of them was ever sent whose outcome is unknown: that may be paid, and its answer may still come.
         """
-        queued: Document = {"provider": provider.value, "status": TaskStatus.QUEUED.value, "mayFallBack": True}
-        queued["submissions.outcome"] = {"$ne": "unknown"}
+        queued: Document = {"provider": provider.value, "status": TaskStatus.QUEUED.value, "announceAt": _ANY_TIME}
+        queued |= {"mayFallBack": True, "submissions.outcome": {"$ne": "unknown"}}
         with away():
             found = await self._quick.find(queued, {"sessionId": 1}).limit(FALL_BACK_AT_ONCE).to_list()
             if found:
@@ -262,16 +264,20 @@ class TaskStore:
         return took[len(took) // 2] if took else None
 
     async def outstanding(self) -> dict[tuple[str, str], int]:
-        """How many tasks are queued and how many are under way, by provider: what scaling goes by."""
-        group = {
-            "_id": {"provider": "$provider", "leased": {"$ne": ["$status", TaskStatus.QUEUED]}},
-            "tasks": {"$sum": 1},
-        }
+        """How many tasks are queued and how many are under way, by provider: what scaling goes by.
+
+        Read off the indexes of what is to be told of and of the leases: no task that has ended is in either.
+        """
+        by_provider = {"_id": {"provider": "$provider", "status": "$status"}, "tasks": {"$sum": 1}}
+        free = {"provider": {"$gt": ""}, "status": {"$in": list(_TOLD_OF)}, "announceAt": _ANY_TIME}
+        held = [{"$match": {"leaseUntil": _ANY_TIME}}, {"$group": by_provider}]
+        each = [{"$match": free}, {"$group": by_provider}, {"$unionWith": {"coll": "tasks", "pipeline": held}}]
+        counted: Counter[tuple[str, str]] = Counter()
         with away():
-            any_provider = {"provider": {"$gt": ""}, "status": {"$in": list(OPEN)}}  # begins as the index does
-            pipeline = [{"$match": any_provider}, {"$group": group}]
-            rows = await (await self._quick.aggregate(pipeline)).to_list()
-        return {(row["_id"]["provider"], "leased" if row["_id"]["leased"] else "queued"): row["tasks"] for row in rows}
+            async for row in await self._quick.aggregate(each):
+                queued = row["_id"]["status"] == TaskStatus.QUEUED
+                counted[row["_id"]["provider"], "queued" if queued else "leased"] += row["tasks"]
+        return dict(counted)
 
     async def _resolve(self, task_id: TaskId, pipeline: list[Document]) -> bool:
         with away():
