@@ -467,6 +467,21 @@ class LedgerContract:
         assert [row[1:3] for row in (await lab.view(task)).submissions] == [("failed_late", 90), ("completed", 700)]
         assert (await lab.outcome(task)).billed == 790
 
+    async def test_an_answer_replaces_what_a_replaced_worker_booked_of_the_same_run(self, lab: LedgerLab) -> None:
+        one, two, task = lab.worker("one"), lab.worker("two"), await lab.order()
+        late = await claimed(one, task)
+        await one.submitted(late, "run_1")
+        await lab.later(LEASE_OVER)
+        await lab.free()
+        collecting = await claimed(two, task)
+        assert await one.end(late, run_failed(90)) is Saved.BOOKED
+
+        assert await two.complete(collecting, answer(700)) is Saved.DECIDED
+
+        view = await lab.view(task)
+        assert (view.status, view.submissions) == ("COMPLETED", ((1, "completed", 700, "run_1"),))
+        assert view.billed == 700
+
     async def test_a_replaced_workers_run_id_is_kept_while_the_task_has_none(self, lab: LedgerLab) -> None:
         one, task = lab.worker("one"), await lab.order()
         late = await claimed(one, task)
@@ -828,8 +843,10 @@ class LedgerContract:
         await lab.later(3500)
         assert await worker.answer_from_cache(await lab.order(question="what?"))
         await lab.later(200)
+        again = await lab.order(question="what?")
 
-        assert not await worker.answer_from_cache(await lab.order(question="what?"))
+        assert not await worker.answer_from_cache(again)
+        assert await worker.claim(again) is not None, "nobody is buying it any more"
 
     async def test_an_answer_from_the_cache_does_not_serve_again_as_bought(self, lab: LedgerLab) -> None:
         worker = lab.worker(cache_seconds=3600)

@@ -140,10 +140,12 @@ class MongoLedger:
         return False
 
     async def complete(self, claim: Claim, answer: Completed) -> Saved:
-        done = write.complete(claim.submission, answer)
+        mine = write.unbilled(claim.task_id, self._worker, claim.epoch, claim.submission)
         with away():
-            held = write.claimed(claim.task_id, self._worker, claim.epoch)
-            saved = await self._update(held, done) or await self._update(write.unanswered(claim.task_id), done)
+            saved = await self._update(mine, write.complete(answer))
+            if not saved:
+                late = write.complete_late(claim.submission, answer)
+                saved = await self._update(write.unanswered(claim.task_id), late)
             came = Saved.DECIDED
             if not saved:
                 billed = answer.usage.billed or 0

@@ -1,4 +1,4 @@
-"""The ledger's writes as MongoDB update pipelines: each one atomic, with the database's own clock in it.
+"""The ledger's writes as MongoDB updates, most of them pipelines: each one atomic, by the database's own clock.
 
 They are kept apart from the stores that send them, so that what can happen to a task is read on one page.
 """
@@ -154,28 +154,51 @@ def late_run(epoch: int, run_id: str) -> Pipeline:
     return _to_collect(epoch, run_id)
 
 
-def complete(epoch: int, answer: Completed) -> Pipeline:
+def unbilled(task_id: str, worker: str, epoch: int, submission: int) -> Document:
+    """The fence, around a submission that nothing is booked of yet: what it costs is all that is to be added."""
+    return claimed(task_id, worker, epoch) | {"submissions": {"$elemMatch": {"epoch": submission, "billed": 0}}}
+
+
+def complete(answer: Completed) -> Document:
+    """The answer to the submission of an `unbilled` query: modifiers, which cost the database less than a pipeline."""
+    booked = {f"submissions.$.{name}": value for name, value in _booking(answer).items()}
+    return {
+        "$set": {"worker": None} | _answered(answer) | booked,
+        "$unset": {"leaseUntil": "", "buying": "", "announceAt": ""},
+        "$currentDate": {"finishedAt": True, "submissions.$.endedAt": True},
+        "$inc": {"billed": answer.usage.billed or 0},
+    }
+
+
+def complete_late(epoch: int, answer: Completed) -> Pipeline:
+    """The answer of a worker that was replaced, or to what something is booked of already."""
+    fields = {name: {"$literal": value} for name, value in _answered(answer).items()}
+    booked = {name: {"$literal": value} for name, value in _booking(answer).items()} | {"endedAt": "$$NOW"}
+    return [{"$set": _FINAL | fields | {"submissions": _booked(epoch, booked)}}, {"$set": {"billed": _BILLED}}]
+
+
+def _answered(answer: Completed) -> Document:
+    return {
+        "status": TaskStatus.COMPLETED.value,
+        "result": answer.result,
+        "response": answer.response,
+        "flags": list(answer.flags),
+        "simulated": answer.usage.simulated,
+        "error": None,
+    }
+
+
+def _booking(answer: Completed) -> Document:
     usage = answer.usage
-    booked = {
+    return {
         "outcome": "completed",
-        "endedAt": "$$NOW",
         "billed": usage.billed,
         "inputTokens": usage.input_tokens,
         "outputTokens": usage.output_tokens,
-        "price": {"$literal": usage.price},
-        "model": {"$literal": usage.model},
+        "price": usage.price,
+        "model": usage.model,
         "simulated": usage.simulated,
     }
-    fields: Document = _FINAL | {
-        "status": TaskStatus.COMPLETED,
-        "result": {"$literal": answer.result},
-        "response": {"$literal": answer.response},
-        "flags": list(answer.flags),
-        "simulated": usage.simulated,
-        "error": None,
-        "submissions": _booked(epoch, booked),
-    }
-    return [{"$set": fields}, {"$set": {"billed": _BILLED}}]
 
 
 def unanswered(task_id: str) -> Document:
