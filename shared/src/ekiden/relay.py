@@ -21,7 +21,7 @@ from ekiden.crashpoints import reach
 from ekiden.domain.decider import decide
 from ekiden.domain.ids import NOTHING, Micros, Position, SessionId, Step, TaskId, TaskName
 from ekiden.domain.messages import Look, Message, Outcome
-from ekiden.domain.plan import Provider, Source
+from ekiden.domain.plan import Provider
 from ekiden.domain.progress import Decision, Order, Verdict, abandoned, orders
 from ekiden.domain.session import ACTIVE, Replay, Session, Status, StepState
 from ekiden.errors import Unreachable
@@ -299,8 +299,10 @@ class Relay:
 
     async def _with_record(self, session: Session, tasks: Sequence[NewTask]) -> Sequence[NewTask]:
         """Give the tasks of a replay the answers that are on record; what was asked for anew is bought."""
+        if session.replay is None:
+            return tasks
         asked = {task.provider for task in tasks if not session.steps[task.name.position.key].fresh}
-        if session.replay is None or not asked:
+        if not asked:
             return tasks
         record = await self.record(session.owner, session.replay, asked)
         steps = session.steps
@@ -317,10 +319,10 @@ class Relay:
         return Record(rows, replay.of)
 
     def _task(self, session: Session, order: Order, workflow: Workflow) -> NewTask:
-        provider = _source(session, order, workflow).provider
-        request = workflow.prompts.request(session, order)
         position = order.name.position
-        plan, step = workflow.plan.by_position[position], session.steps.get(position.key, StepState())
+        plan, step = workflow.plan.by_position[position], session.steps.get(position.key) or StepState()
+        provider = plan.source(step.fallback).provider
+        request = workflow.prompts.request(session, order)
         generation = order.name.generation if step.fresh else None
         return NewTask(
             name=order.name,
@@ -334,14 +336,8 @@ class Relay:
             traceparent=tracing.here(),
             fallback_reason=step.fallback_reason,
             may_fall_back=any(source.provider is not provider for source in plan.sources[step.fallback + 1 :]),
-            cache_seconds=workflow.definition.step(order.name.position).cache_seconds,
+            cache_seconds=workflow.definition.step(position).cache_seconds,
         )
-
-
-def _source(session: Session, order: Order, workflow: Workflow) -> Source:
-    position = order.name.position
-    step = session.steps.get(position.key, StepState())
-    return workflow.plan.by_position[position].source(step.fallback)
 
 
 def _tombstones(

@@ -1,7 +1,7 @@
 """The sessions: the only path to write one is `SessionStore.apply`, and it writes only what `decide` returned."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,6 +11,7 @@ import structlog
 from pymongo.read_concern import ReadConcern
 
 from ekiden import tracing
+from ekiden.domain.altered import altered
 from ekiden.domain.ids import SessionId
 from ekiden.domain.messages import Message
 from ekiden.domain.progress import Decision
@@ -99,7 +100,7 @@ class SessionStore:
 
         None when one of that id, or of that owner and idempotency key, is there already: then nothing is written.
         """
-        after = replace(decision.session, version=session.version + 1)
+        after = altered(decision.session, version=session.version + 1)
         document = _new(session, after, [_moved(after, decision, message, None, by)], idempotency)
         return after if await self._insert(document, stamped="movedAt") else None
 
@@ -147,7 +148,7 @@ class SessionStore:
         None when nothing matched: somebody else moved the session, or our own earlier reply was lost. Load
         again and decide again. Raises DocumentTooLarge, Unreachable.
         """
-        after = replace(decision.session, version=before.version + 1)
+        after = altered(decision.session, version=before.version + 1)
         changed = changes(before, after)
         if place := tracing.here():
             changed["traceparent"] = place
