@@ -5,6 +5,8 @@ from collections.abc import Collection
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from ekiden_gateway import problems
 from ekiden_gateway.guard import SECURITY_HEADERS, Guard, SecurityHeaders
@@ -130,6 +132,18 @@ async def test_every_answer_has_the_security_headers(path: str) -> None:
         for headers in ({}, {"Host": "evil.example"}):
             answer = await asking.get(path, headers=headers)
             assert SECURITY_HEADERS.items() <= dict(answer.headers).items()
+
+
+async def test_an_answer_keeps_a_security_header_of_its_own() -> None:
+    async def embeddable(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(headers={"X-Frame-Options": "SAMEORIGIN"})(scope, receive, send)
+
+    transport = httpx.ASGITransport(SecurityHeaders(embeddable))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
+        headers = (await asking.get("/")).headers
+
+    assert headers.get_list("x-frame-options") == ["SAMEORIGIN"]
+    assert headers["x-content-type-options"] == "nosniff"
 
 
 def test_the_policy_lets_nothing_run_or_load_from_elsewhere() -> None:

@@ -2,7 +2,7 @@
 
 All are coroutines, also those that wait for nothing: FastAPI calls a plain function in a thread, which costs a request
 more than all that is done in it. Those that others depend on take what they need from the request: FastAPI goes down to
-the leaves of every dependency for everybody who has it, also when it knows the answer, at 15 microseconds a leaf.
+the leaves of every dependency for everybody who has it, also when it knows the answer, at five microseconds a leaf.
 """
 
 from collections.abc import AsyncGenerator
