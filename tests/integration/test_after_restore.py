@@ -92,6 +92,7 @@ class Site:
         return found
 
     async def everything(self) -> list[dict[str, Any]]:
+        await self.tasks.flush()
         found = [self.database.journaled(name).find({}).sort("_id") for name in ("sessions", "tasks")]
         return [row for rows in found for row in await rows.to_list()]
 
