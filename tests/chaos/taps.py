@@ -1,6 +1,7 @@
 """Taps on the exchanges: every message seen, delivered again, late and in another order."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ class Tap:
     """Each delivery by the tap comes after a time of its own, so that they overtake one another."""
     seen: int = 0
     delivered: int = 0
+    """Both count what is told of a task: one message may tell of several that were completed at the same moment."""
     _sending: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     async def open(self, key: str, *, divert: bool) -> None:
@@ -39,7 +41,7 @@ class Tap:
             await queue.unbind(exchange, key)
 
         async def receive(message: AbstractIncomingMessage) -> None:
-            self.seen += 1
+            self.seen += _told(message.body)
             for _ in range(self.copies):
                 task = asyncio.create_task(self._deliver(message.body, QUEUES[key]))
                 self._sending.add(task)
@@ -55,7 +57,11 @@ class Tap:
         await asyncio.sleep(self.chance.uniform(0, self.longest_seconds))
         message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         await self.channel.default_exchange.publish(message, queue)
-        self.delivered += 1
+        self.delivered += _told(body)
+
+
+def _told(body: bytes) -> int:
+    return 1 + len(json.loads(body).get("also", ()))
 
 
 @asynccontextmanager
