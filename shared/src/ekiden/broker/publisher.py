@@ -142,7 +142,7 @@ class Publisher:
 async def _put(
     channel: AbstractChannel, exchange: str, key: str, message: aio_pika.Message, *, mandatory: bool
 ) -> None:
-    """Publish on the channel below aio-pika's, which lets several leave in one write to the socket.
+    """Publish on the channel below aio-pika's: there messages of one moment follow each other at once.
 
     aio-pika has each wait until the one before it is written. On a confirming channel it returns when this one is safe.
     """
