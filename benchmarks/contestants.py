@@ -29,7 +29,7 @@ class Length:
     singles: int
 
 
-QUICK, FULL, ALONE = Length(3, 96, 3), Length(5, 384, 15), Length(3, 192, 10)
+QUICK, FULL, ALONE = Length(3, 64, 4), Length(5, 384, 15), Length(3, 192, 10)
 
 
 @dataclass(frozen=True)
