@@ -16,6 +16,7 @@ from ekiden_gateway.views.session import BASE
 from tests.fakes.workflow import small_package
 from tests.integration.conftest import Infra
 from tests.integration.test_gateway_http import UNKNOWN, Site, running, settings_for, until_ready, write_package
+from tests.site import until
 
 
 @pytest.fixture(scope="module")
@@ -313,10 +314,12 @@ async def test_a_new_session_is_not_read_again_to_be_answered(site: Site) -> Non
 
 async def until_noted(site: Site, session_id: str) -> None:
     """Wait for what the gateway writes a little later: that the first command was sent."""
-    noted = {"sessionId": session_id, "announced": 1}
-    async with asyncio.timeout(30):
-        while await site.database.journaled("tasks").find_one(noted) is None:  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.02)
+
+    async def noted() -> bool:
+        told = {"sessionId": session_id, "announced": 1}
+        return await site.database.journaled("tasks").find_one(told) is not None
+
+    await until(noted, "noted that the first command was sent")
 
 
 async def least_asked(site: Site, *, start: bool) -> Counter[str]:

@@ -215,7 +215,7 @@ async def _ack(message: AbstractIncomingMessage) -> None:
     try:
         async with asyncio.timeout(ACK_SECONDS):
             channel = cast("aiormq.Channel", message.channel)
-            await channel.basic_ack(message.delivery_tag or 0, wait=False)
+            await channel.basic_ack(cast("int", message.delivery_tag), wait=False)  # only what was asked for has none
     except (AMQPError, RuntimeError, OSError) as error:
         log.info("ack_lost", error=repr(error))
 

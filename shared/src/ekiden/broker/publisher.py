@@ -84,11 +84,12 @@ class Publisher:
 
     async def task_ended(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None:
         """What is completed at the same moment is told in one message, but where each has a trace of its own."""
-        named = Named(task_id=task_id, session_id=session_id)
         if not completed:
             failed = TaskFailed(**self._stamp.fields(), task_id=task_id, session_id=session_id)
             await self._send(topology.EVENTS, topology.TASK_FAILED, failed)
-        elif tracing.is_on():
+            return
+        named = Named(task_id=task_id, session_id=session_id)
+        if tracing.is_on():
             await self._tell_completed([named])
         else:
             await self._completed(named)

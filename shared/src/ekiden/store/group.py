@@ -3,16 +3,12 @@
 from collections.abc import Mapping, Sequence
 from itertools import count
 from os import urandom
-from typing import TypeVar
 
 from pymongo import UpdateOne
 
 from ekiden.store.database import Collection, Document, away
-from ekiden.together import Together
+from ekiden.together import Answer, Asked, Together
 from ekiden.turn import Turn
-
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
 
 
 class Group(Together[Asked, Answer]):

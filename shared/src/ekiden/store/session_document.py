@@ -79,9 +79,10 @@ def changes(before: Session, after: Session) -> Document:
     """The fields to set so that the one becomes the other; steps one by one, because results are long."""
     old, new = _without_steps(before), _without_steps(after)
     changed = {name: value for name, value in new.items() if value != old[name]}
-    moved = (key for key, step in after.steps.items() if step is not before.steps.get(key))
-    steps = {key: after.steps[key] for key in moved if after.steps[key] != before.steps.get(key)}
-    return changed | {f"steps.{key}": _step(step) for key, step in steps.items()}
+    moved = {
+        key: step for key, step in after.steps.items() if step is not (was := before.steps.get(key)) and step != was
+    }
+    return changed | {f"steps.{key}": _step(step) for key, step in moved.items()}
 
 
 def _without_steps(session: Session) -> Document:
