@@ -20,6 +20,8 @@ from ekiden.stamp import Stamp
 class DyingChannel:
     """Cancels whoever waits for it, as aiormq does when the connection dies."""
 
+    is_closed = False
+
     async def get_underlay_channel(self) -> None:
         await _cancelled_by_nobody()
 

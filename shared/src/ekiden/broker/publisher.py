@@ -147,6 +147,8 @@ async def _put(
 
     aio-pika has each wait until the one before it is written. On a confirming channel it returns when this one is safe.
     """
+    if channel.is_closed:
+        raise ConnectionError("the channel is closed")  # as aio-pika has it: nobody waits here for a lost broker
     async with asyncio.timeout(topology.PUBLISH_SECONDS):
         below = cast("aiormq.Channel", await channel.get_underlay_channel())
         await below.basic_publish(
