@@ -30,6 +30,7 @@ from pymongo import AsyncMongoClient
 
 from benchmarks.meter import Meter
 from ekiden.broker.topology import COMMANDS
+from ekiden.messages.envelope import SharedMessage
 from ekiden.worker.polling import FIRST_PART, NEXT_PART
 from ekiden_native import Stack
 from ekiden_native.ports import free_port, own_ports
@@ -54,7 +55,8 @@ class Handoffs:
     """When the first command for a task was at the broker: Unix time."""
 
     async def note(self, message: AbstractIncomingMessage) -> None:
-        self.told.setdefault(json.loads(message.body)["taskId"], time.time())
+        for task in SharedMessage.model_validate_json(message.body).tasks:
+            self.told.setdefault(task.task_id, time.time())
 
     def between(self, tasks: Sequence[Document]) -> list[float]:
         """Of one session's tasks, each of which waited for the one before it."""

@@ -1,7 +1,6 @@
 """Ekiden as a contestant: the native stack as it ships, but for workers whose provider answers at once."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import AsyncGenerator, Mapping
@@ -21,6 +20,7 @@ from benchmarks.contestants import Ran, run_all
 from ekiden.broker.topology import COMMANDS, EVENTS
 from ekiden.domain.ids import TaskName
 from ekiden.domain.provider import Provider
+from ekiden.messages.envelope import SessionMoved, SharedMessage
 from ekiden_native import Stack
 from ekiden_native.ports import own_ports
 from ekiden_native.program import DEFAULT_COUNTS, PROGRAMS, Program
@@ -170,7 +170,8 @@ class Ekiden:
                     self._end(session["_id"], session["status"])
 
     async def _note_end(self, message: AbstractIncomingMessage) -> None:
-        self._end(json.loads(message.body)["sessionId"], "COMPLETED")
+        for session in SessionMoved.model_validate_json(message.body).sessions:
+            self._end(session.session_id, "COMPLETED")
 
     def _end(self, session_id: str, status: str) -> None:
         self._last_end, end = time.monotonic(), self._end_of(session_id)
@@ -186,4 +187,5 @@ class Ekiden:
         return self._ended.setdefault(session_id, asyncio.get_running_loop().create_future())
 
     async def _note_command(self, message: AbstractIncomingMessage) -> None:
-        self._told.setdefault(json.loads(message.body)["taskId"], time.time())
+        for task in SharedMessage.model_validate_json(message.body).tasks:
+            self._told.setdefault(task.task_id, time.time())

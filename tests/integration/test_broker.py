@@ -12,16 +12,20 @@ import pytest
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from ekiden import tracing
 from ekiden.broker import topology
 from ekiden.broker.consumer import Ack, Consumer
-from ekiden.broker.publisher import Publisher
+from ekiden.broker.publisher import TEXTS_TOGETHER, Publisher
 from ekiden.clock import DatabaseClock
+from ekiden.domain.altered import altered
 from ekiden.domain.ids import SessionId, TaskId
 from ekiden.domain.plan import Provider
+from ekiden.domain.session import Status
 from ekiden.errors import Unreachable
-from ekiden.messages.envelope import GenerateText, TaskCompleted
+from ekiden.messages.envelope import GenerateText, SearchWeb, SessionMoved, SharedMessage, TaskCompleted
 from ekiden.stamp import Stamp
 from tests.integration.conftest import Infra
+from tests.unit.domain.small_plan import new_session
 
 SESSION = SessionId("ses_" + "0" * 32)
 QUEUE = topology.task_queue(Provider.GPT)
@@ -119,8 +123,60 @@ async def test_tasks_that_are_completed_at_the_same_moment_are_told_of_in_one_me
 
     told = TaskCompleted.model_validate_json((await the_next(channel, topology.ORCHESTRATOR)).body)
 
-    assert [told.task_id, *(each.task_id for each in told.also)] == wanted
+    assert [each.task_id for each in told.tasks] == wanted
     assert await ready(channel, topology.ORCHESTRATOR) == 0
+
+
+async def test_texts_that_are_ordered_at_the_same_moment_share_commands_of_a_few(
+    publisher: Publisher, channel: AbstractChannel
+) -> None:
+    wanted = [task(n) for n in range(TEXTS_TOGETHER + 2)]
+    await asyncio.gather(*(publisher.command(Provider.GPT, each, SESSION) for each in wanted))
+
+    told = [GenerateText.model_validate_json((await the_next(channel, QUEUE)).body) for _ in range(2)]
+
+    assert [len(command.tasks) for command in told] == [TEXTS_TOGETHER, 2]
+    assert [each.task_id for command in told for each in command.tasks] == wanted
+    assert await ready(channel, QUEUE) == 0
+
+
+async def test_each_search_has_a_command_of_its_own(publisher: Publisher, channel: AbstractChannel) -> None:
+    wanted = [task(n) for n in range(3)]
+    await asyncio.gather(*(publisher.command(Provider.PERPLEXITY, each, SESSION) for each in wanted))
+
+    searches = topology.task_queue(Provider.PERPLEXITY)
+    told = [SearchWeb.model_validate_json((await the_next(channel, searches)).body) for _ in wanted]
+
+    assert {each.task_id for each in told} == set(wanted)
+
+
+async def test_with_tracing_on_each_task_is_told_of_in_its_own_trace(
+    publisher: Publisher, channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "is_on", lambda: True)
+    wanted = [task(n) for n in range(3)]
+    await asyncio.gather(*(publisher.command(Provider.GPT, each, SESSION) for each in wanted))
+    await asyncio.gather(*(publisher.task_ended(each, SESSION, completed=True) for each in wanted))
+
+    for queue in (QUEUE, topology.ORCHESTRATOR):
+        told = [SharedMessage.model_validate_json((await the_next(channel, queue)).body) for _ in wanted]
+        assert {each.task_id for each in told} == set(wanted)
+
+
+async def test_sessions_that_move_at_the_same_moment_to_the_same_status_are_told_of_in_one_update(
+    publisher: Publisher, channel: AbstractChannel
+) -> None:
+    tap = await channel.declare_queue(exclusive=True)
+    await tap.bind(topology.EVENTS, topology.SESSION_EVENTS)
+    statuses = [Status.PENDING, Status.EXECUTING, Status.PENDING]
+    moved = [altered(new_session(), version=n, status=status) for n, status in enumerate(statuses)]
+    await asyncio.gather(*map(publisher.session_moved, moved))
+
+    updates = [await the_next(channel, tap.name) for _ in range(2)]
+    told = {update.routing_key: SessionMoved.model_validate_json(update.body) for update in updates}
+
+    assert [each.version for each in told["session.pending"].sessions] == [0, 2]
+    assert [each.version for each in told["session.executing"].sessions] == [1]
 
 
 async def test_a_message_that_no_queue_takes_is_not_taken_for_sent(publisher: Publisher) -> None:

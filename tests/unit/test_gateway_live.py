@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import cast
 
 import pytest
-from aio_pika.abc import AbstractQueue
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
 from ekiden.broker.topology import EVENTS, SESSION_EVENTS
+from ekiden.clock import DatabaseClock
 from ekiden.domain.ids import SessionId
+from ekiden.domain.session import Status
+from ekiden.messages.envelope import Moved, SessionMoved
+from ekiden.stamp import Stamp
 from ekiden_gateway.audience import Audience
 from ekiden_gateway.live import LiveUpdates
 
@@ -26,11 +31,20 @@ class Queue:
         self.told.append(("unbind", exchange, key))
 
 
+@dataclass
+class Body:
+    """As much of a message as is read."""
+
+    body: bytes
+
+
 class Listener:
     def __init__(self) -> None:
         self.looked = 0
+        self.heard: list[tuple[SessionId, int]] = []
 
-    def moved(self, session_id: SessionId, version: int) -> None: ...
+    def moved(self, session_id: SessionId, version: int) -> None:
+        self.heard.append((session_id, version))
 
     def missed(self) -> None:
         self.looked += 1
@@ -76,6 +90,18 @@ async def test_nothing_is_brought_to_a_gateway_at_which_nobody_listens(audience:
         await asyncio.sleep(0)
         assert queue.told == [BOUND]
     await until(lambda: queue.told == [BOUND, FREED])
+
+
+async def test_every_session_that_an_update_tells_of_is_heard_of(audience: Audience, listener: Listener) -> None:
+    one, two = (SessionId(f"ses_{n:032x}") for n in (1, 2))
+    also = (Moved(session_id=two, version=7),)
+    told = SessionMoved(
+        **Stamp(DatabaseClock()).fields(), session_id=one, version=3, status=Status.EXECUTING, also=also
+    )
+    await LiveUpdates("amqp://nowhere", [listener], audience)._wake(
+        cast("AbstractIncomingMessage", Body(told.encode()))
+    )
+    assert listener.heard == [(one, 3), (two, 7)]
 
 
 async def test_what_moved_before_the_first_listener_could_be_told_is_looked_for(

@@ -307,7 +307,7 @@ MESSAGES_IN_PROCESS = TABLE.gauge(
     of=CONSUMERS,
     labels=_BY_QUEUE,
     means="Messages held unacknowledged by handlers: those that wait for a slot, a rate or a breaker included.",
-    act="Stays at 64 per worker, its prefetch: the queue backs up; see `ekiden_tasks_outstanding`.",
+    act="Stays at its prefetch per worker (64, of texts 16): the queue backs up; see `ekiden_tasks_outstanding`.",
 )
 MESSAGES_PROCESSED = TABLE.counter(
     "received_processed_messages_total",

@@ -88,5 +88,6 @@ class LiveUpdates:
         except ValidationError:
             log.debug("live_update_not_decoded", type=message.type)
             return
-        for listener in self._listeners:
-            listener.moved(told.session_id, told.version)
+        for session in told.sessions:
+            for listener in self._listeners:
+                listener.moved(session.session_id, session.version)

@@ -1,6 +1,5 @@
 """The composition root: settings in, adapters built, handlers wired, service out."""
 
-import asyncio
 from functools import partial
 
 import structlog
@@ -8,12 +7,12 @@ from pydantic import TypeAdapter
 
 from ekiden import tracing
 from ekiden.backbone import Backbone
-from ekiden.broker.consumer import Ack
+from ekiden.broker.consumer import Ack, side_by_side
 from ekiden.broker.queue_depth import QueueDepth
 from ekiden.broker.topology import ORCHESTRATOR
 from ekiden.crashpoints import reach
 from ekiden.firing import Firing
-from ekiden.messages.envelope import Named, TaskCompleted, TaskFailed
+from ekiden.messages.envelope import Named, TaskCompleted, TaskFailed, TaskMessage
 from ekiden.relay import Relay
 from ekiden.store.dead_letters import DeadLetterStore
 from ekiden.store.deliveries import DeliveryStore
@@ -107,17 +106,13 @@ class Orchestrator:
         await self._backbone.close()
 
     async def _task_ended(self, message: TaskEnded, ack: Ack) -> None:
-        """A task event carries no news, it says *look*. What goes wrong with one session keeps back no other."""
-        also = message.also if isinstance(message, TaskCompleted) else ()
-        looks = [self._look(each) for each in (message, *also)]
-        for looked in await asyncio.gather(*looks, return_exceptions=True):
-            if isinstance(looked, BaseException):
-                raise looked
+        """A task event carries no news, it says *look*."""
+        await side_by_side(message, self._look)
         reach("orchestrator:before_ack")
         await ack()
         reach("orchestrator:after_ack")
 
-    async def _look(self, ended: TaskEnded | Named) -> None:
+    async def _look(self, ended: TaskMessage | Named) -> None:
         with structlog.contextvars.bound_contextvars(session_id=ended.session_id, task_id=ended.task_id):
             tracing.note({tracing.SESSION_ID: ended.session_id, tracing.TASK_ID: ended.task_id})
             reach("orchestrator:before_look")

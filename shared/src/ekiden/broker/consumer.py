@@ -24,7 +24,7 @@ from ekiden.broker.subscription import Subscription
 from ekiden.errors import Unreachable
 from ekiden.masking import hide
 from ekiden.messages.dead_letter import DeadLetter
-from ekiden.messages.envelope import Envelope
+from ekiden.messages.envelope import Envelope, Named, TaskMessage
 from ekiden.metrics import MESSAGE_SECONDS, MESSAGES_BURIED, MESSAGES_IN_PROCESS, MESSAGES_PROCESSED
 
 log = structlog.get_logger()
@@ -194,6 +194,19 @@ class Consumer:
                 await _ack(message)
                 return
             await asyncio.sleep(RETRY_SECONDS)
+
+
+async def side_by_side(message: TaskMessage, handle: Callable[[TaskMessage | Named], Awaitable[None]]) -> None:
+    """Handle every task that a message is about; what goes wrong with one keeps back no other.
+
+    Raises what went wrong with the first of those.
+    """
+    if len(message.tasks) == 1:
+        await handle(message)
+        return
+    for handled in await asyncio.gather(*map(handle, message.tasks), return_exceptions=True):
+        if isinstance(handled, BaseException):
+            raise handled
 
 
 async def _measured(

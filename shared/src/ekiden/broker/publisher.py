@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Protocol, cast
+from functools import partial
+from typing import Protocol, TypeVar, cast
 
 import aio_pika
 import aiormq
@@ -17,16 +18,28 @@ from ekiden.broker import dead_letters, spans, topology
 from ekiden.broker.away import away
 from ekiden.domain.ids import SessionId, TaskId
 from ekiden.domain.plan import Provider
-from ekiden.domain.session import Session
+from ekiden.domain.session import Session, Status
 from ekiden.errors import Unreachable
 from ekiden.messages.dead_letter import DeadLetter
-from ekiden.messages.envelope import TASK_MESSAGES, Envelope, Named, SessionMoved, TaskCompleted, TaskFailed
+from ekiden.messages.envelope import (
+    TASK_MESSAGES,
+    Envelope,
+    Moved,
+    Named,
+    SessionMoved,
+    TaskCompleted,
+    TaskFailed,
+    TaskMessage,
+)
 from ekiden.metrics import PUBLISH_SECONDS
 from ekiden.stamp import Stamp
 from ekiden.together import Together
 from ekiden.turn import Turn
 
 log = structlog.get_logger()
+T = TypeVar("T", bound=TaskMessage)
+TEXTS_TOGETHER = 8
+"""As many texts share a command: an eighth of what a worker has in hand, so that several have something to share."""
 
 
 class Announcer(Protocol):
@@ -40,7 +53,10 @@ class Announcer(Protocol):
 
 
 class Publisher:
-    """Implements `Announcer` over one robust connection with two channels: confirmed, and for live views only."""
+    """Implements `Announcer` over one robust connection with two channels: confirmed, and for live views only.
+
+    What there is to tell of at the same moment shares messages (ADR 11), but where each task has a trace of its own.
+    """
 
     def __init__(self, url: str, stamp: Stamp) -> None:
         self._url = url
@@ -49,6 +65,8 @@ class Publisher:
         self._confirmed: AbstractChannel | None = None
         self._live: AbstractChannel | None = None
         self._completed: Together[Named, None] = Together(self._tell_completed, Turn())
+        self._texts: dict[Provider, Together[Named, None]] = {}
+        self._moved: Together[Session, None] = Together(self._tell_moved, Turn())
 
     async def connect(self) -> None:
         """Connect, once, and declare the topology. Raises Unreachable."""
@@ -79,11 +97,24 @@ class Publisher:
         return connection is not None and connection.connected.is_set() and not connection.is_closed
 
     async def command(self, provider: Provider, task_id: TaskId, session_id: SessionId) -> None:
-        message = TASK_MESSAGES[provider.kind](**self._stamp.fields(), task_id=task_id, session_id=session_id)
-        await self._send(topology.COMMANDS, provider.value, message)
+        """A search is long and dear enough for a message of its own: whichever worker is free first has it."""
+        named = Named(task_id=task_id, session_id=session_id)
+        if provider.searches or tracing.is_on():
+            await self._order(provider, [named])
+            return
+        if provider not in self._texts:
+            self._texts[provider] = Together(partial(self._tell_texts, provider), Turn())
+        await self._texts[provider](named)
+
+    async def _tell_texts(self, provider: Provider, tasks: Sequence[Named]) -> Sequence[None]:
+        shares = (tasks[first : first + TEXTS_TOGETHER] for first in range(0, len(tasks), TEXTS_TOGETHER))
+        await asyncio.gather(*(self._order(provider, share) for share in shares))
+        return [None] * len(tasks)
+
+    async def _order(self, provider: Provider, tasks: Sequence[Named]) -> None:
+        await self._send(topology.COMMANDS, provider.value, self._about(TASK_MESSAGES[provider.kind], tasks))
 
     async def task_ended(self, task_id: TaskId, session_id: SessionId, *, completed: bool) -> None:
-        """What is completed at the same moment is told in one message, but where each has a trace of its own."""
         if not completed:
             failed = TaskFailed(**self._stamp.fields(), task_id=task_id, session_id=session_id)
             await self._send(topology.EVENTS, topology.TASK_FAILED, failed)
@@ -95,26 +126,41 @@ class Publisher:
             await self._completed(named)
 
     async def _tell_completed(self, tasks: Sequence[Named]) -> Sequence[None]:
-        first, *also = tasks
-        message = TaskCompleted(
-            **self._stamp.fields(), task_id=first.task_id, session_id=first.session_id, also=tuple(also)
-        )
-        await self._send(topology.EVENTS, topology.TASK_COMPLETED, message)
+        await self._send(topology.EVENTS, topology.TASK_COMPLETED, self._about(TaskCompleted, tasks))
         return [None] * len(tasks)
+
+    def _about(self, kind: Callable[..., T], tasks: Sequence[Named]) -> T:
+        first, *also = tasks
+        return kind(**self._stamp.fields(), task_id=first.task_id, session_id=first.session_id, also=tuple(also))
 
     async def session_moved(self, session: Session) -> None:
         """Tell live views; sent last, not persistent, and its failure is nobody's concern."""
-        moved = SessionMoved(
-            **self._stamp.fields(), session_id=session.id, version=session.version, status=session.status
-        )
+        await self._moved(session)
+
+    async def _tell_moved(self, sessions: Sequence[Session]) -> Sequence[None]:
+        by_status: dict[Status, list[Moved]] = {}
+        for session in sessions:
+            by_status.setdefault(session.status, []).append(Moved(session_id=session.id, version=session.version))
+        for status, (first, *also) in by_status.items():
+            message = SessionMoved(
+                **self._stamp.fields(),
+                session_id=first.session_id,
+                version=first.version,
+                status=status,
+                also=tuple(also),
+            )
+            await self._tell_live(message)
+        return [None] * len(sessions)
+
+    async def _tell_live(self, moved: SessionMoved) -> None:
         if self._live is None:
             return
-        key = f"session.{session.status.lower()}"
+        key = f"session.{moved.status.lower()}"
         try:
             with away("not sent"):
                 await _put(self._live, topology.EVENTS, key, _message(moved, persistent=False), mandatory=False)
         except Unreachable as error:
-            log.debug("live_update_lost", session_id=session.id, error=str(error))
+            log.debug("live_update_lost", session_id=moved.session_id, error=str(error))
 
     async def bury(self, message: AbstractIncomingMessage, queue: str, reason: str, error: str) -> None:
         """Put aside what nobody could handle, with the reason in headers of our own. Raises Unreachable."""

@@ -4,7 +4,7 @@ Readers ignore unknown fields and new fields have defaults, so that services res
 `tests/unit/messages/` keeps one sample of every message ever sent; each of them must still decode.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -28,13 +28,40 @@ class Envelope(BaseModel):
         return self.model_dump_json(by_alias=True).encode()
 
 
-class TaskMessage(Envelope):
+class Named(BaseModel):
+    """A task and whose it is."""
+
+    model_config = Envelope.model_config
+
     task_id: TaskId
     session_id: SessionId = Field(pattern=SESSION_ID_PATTERN)
 
 
-class GenerateText(TaskMessage):
-    """To a worker of a provider that writes texts: there is a task of yours."""
+class TaskMessage(Envelope):
+    task_id: TaskId
+    session_id: SessionId = Field(pattern=SESSION_ID_PATTERN)
+
+    @property
+    def tasks(self) -> Sequence["TaskMessage | Named"]:
+        """Every task that this message is about."""
+        return (self,)
+
+
+class SharedMessage(TaskMessage):
+    """About a task, and about those in `also`, of which there was to be told at the same moment.
+
+    A reader that does not know `also` sees one; the reconciler finds the others.
+    """
+
+    also: tuple[Named, ...] = Field(default=(), exclude_if=lambda also: not also)
+
+    @property
+    def tasks(self) -> Sequence[TaskMessage | Named]:
+        return (self, *self.also)
+
+
+class GenerateText(SharedMessage):
+    """To a worker of a provider that writes texts: there are tasks of yours."""
 
     type: Literal["GenerateText"] = "GenerateText"
 
@@ -48,23 +75,10 @@ class SearchWeb(TaskMessage):
 TASK_MESSAGES: Mapping[Kind, type[GenerateText] | type[SearchWeb]] = {Kind.TEXT: GenerateText, Kind.SEARCH: SearchWeb}
 
 
-class Named(BaseModel):
-    """A task and whose it is."""
-
-    model_config = Envelope.model_config
-
-    task_id: TaskId
-    session_id: SessionId = Field(pattern=SESSION_ID_PATTERN)
-
-
-class TaskCompleted(TaskMessage):
-    """A task has its answer, and those in `also` have theirs: whoever waits for one of them should look.
-
-    A reader that does not know `also` sees one; the others are found by when they ended.
-    """
+class TaskCompleted(SharedMessage):
+    """Tasks have their answers: whoever waits for one of them should look."""
 
     type: Literal["TaskCompleted"] = "TaskCompleted"
-    also: tuple[Named, ...] = Field(default=(), exclude_if=lambda also: not also)
 
 
 class TaskFailed(TaskMessage):
@@ -73,10 +87,28 @@ class TaskFailed(TaskMessage):
     type: Literal["TaskFailed"] = "TaskFailed"
 
 
+class Moved(BaseModel):
+    """A session and the version it has come to."""
+
+    model_config = Envelope.model_config
+
+    session_id: SessionId = Field(pattern=SESSION_ID_PATTERN)
+    version: int
+
+
 class SessionMoved(Envelope):
-    """A session has a new version; its history says what happened. For live views only."""
+    """A session has a new version; its history says what happened. For live views only.
+
+    So have those in `also`, which moved at the same moment and are of the same status now.
+    """
 
     type: Literal["SessionMoved"] = "SessionMoved"
     session_id: SessionId = Field(pattern=SESSION_ID_PATTERN)
     version: int
     status: str
+    also: tuple[Moved, ...] = Field(default=(), exclude_if=lambda also: not also)
+
+    @property
+    def sessions(self) -> Sequence["SessionMoved | Moved"]:
+        """Every session that this message is about."""
+        return (self, *self.also)

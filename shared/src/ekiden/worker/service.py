@@ -2,15 +2,17 @@
 
 import os
 import socket
+from functools import partial
 
 import structlog
 
 from ekiden import tracing
 from ekiden.backbone import Backbone
-from ekiden.broker.consumer import Ack
+from ekiden.broker.consumer import Ack, side_by_side
 from ekiden.broker.topology import task_queue
 from ekiden.domain.plan import Provider
-from ekiden.messages.envelope import TASK_MESSAGES, TaskMessage
+from ekiden.domain.provider import Kind
+from ekiden.messages.envelope import TASK_MESSAGES, Named, TaskMessage
 from ekiden.settings import WorkerSettings
 from ekiden.store.gate import MongoGate
 from ekiden.store.ledger import MongoLedger
@@ -18,8 +20,8 @@ from ekiden.worker.adapter import Adapter
 from ekiden.worker.polling import PollPlan
 from ekiden.worker.runtime import Runtime
 
-PREFETCH = 64
-"""Messages held unacknowledged, which is before their claim: a call under way holds none."""
+PREFETCH = {Kind.TEXT: 16, Kind.SEARCH: 64}
+"""Messages held unacknowledged, which is before their claim: a call under way holds none. Texts share messages."""
 
 
 class WorkerService:
@@ -47,7 +49,7 @@ class WorkerService:
             PollPlan(poll_seconds),
         )
         decode = TASK_MESSAGES[provider.kind].model_validate_json
-        self._backbone.consumer.subscribe(task_queue(provider), decode, self._receive, prefetch=PREFETCH)
+        self._backbone.consumer.subscribe(task_queue(provider), decode, self._receive, prefetch=PREFETCH[provider.kind])
 
     async def start(self) -> None:
         await self._backbone.connect()
@@ -64,9 +66,25 @@ class WorkerService:
         await self._backbone.close()
 
     async def _receive(self, message: TaskMessage, ack: Ack) -> None:
-        with structlog.contextvars.bound_contextvars(session_id=message.session_id, task_id=message.task_id):
-            tracing.note({tracing.SESSION_ID: message.session_id, tracing.TASK_ID: message.task_id})
-            await self._runtime.deliver(message.task_id, message.session_id, ack)
+        await side_by_side(message, partial(self._deliver, _by_the_last(len(message.tasks), ack)))
+
+    async def _deliver(self, ack: Ack, told: TaskMessage | Named) -> None:
+        with structlog.contextvars.bound_contextvars(session_id=told.session_id, task_id=told.task_id):
+            tracing.note({tracing.SESSION_ID: told.session_id, tracing.TASK_ID: told.task_id})
+            await self._runtime.deliver(told.task_id, told.session_id, ack)
+
+
+def _by_the_last(tasks: int, ack: Ack) -> Ack:
+    """Acknowledge when so many have: a message is needed until each of its tasks is claimed, or need not be."""
+    left = tasks
+
+    async def count() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            await ack()
+
+    return count
 
 
 def _name(provider: Provider) -> str:
