@@ -69,7 +69,7 @@ async def test_a_session_that_begins_at_once_is_stored_as_one_that_was_created_a
     assert started is not None
     assert begun == replace(started, id=at_once.id)
     documents = [await store.document(session.id) for session in (one_by_one, at_once)]
-    expected, found = ({**(document or {}), "_id": "", "movedAt": None} for document in documents)
+    expected, found = ({**(document or {}), "_id": "", "movedAt": None, "moveId": None} for document in documents)
     assert found == expected
     stored = await store.load(at_once.id)
     assert stored is not None
@@ -99,6 +99,41 @@ async def test_a_decision_is_written_to_the_version_it_was_made_from_only(store:
     loaded = await store.load(session.id)
     assert loaded is not None
     assert loaded.results == {"1T": "first"}
+
+
+async def test_a_decision_is_not_written_over_another_session_of_the_same_version(
+    database: Database, store: SessionStore
+) -> None:
+    """A restored database counts the same versions again."""
+    session = await new(store)
+    backup = await store.document(session.id)
+    before = await store.apply(session, step(session, "before the restore"), Pause(NOW))
+    assert before is not None
+    assert backup is not None
+    await database.journaled("sessions").replace_one({"_id": session.id}, backup)
+    after = await store.apply(session, step(session, "after it"), Pause(NOW))
+    assert after is not None
+    assert after.version == before.version
+
+    assert await store.apply(before, step(before, "of the copy from before"), Pause(NOW)) is None
+
+    assert (await store.is_unmoved(before), await store.is_unmoved(after)) == (False, True)
+    loaded = await store.load(session.id)
+    assert loaded is not None
+    assert loaded.results == {"1T": "after it"}
+
+
+async def test_a_session_that_an_older_version_wrote_is_moved_on(database: Database, store: SessionStore) -> None:
+    session = await new(store)
+    await database.journaled("sessions").update_one({"_id": session.id}, {"$unset": {"moveId": ""}})
+
+    moved = await store.apply(session, step(session, "first"), Pause(NOW))
+    assert moved is not None
+    await database.journaled("sessions").update_one({"_id": session.id}, {"$inc": {"version": 1}})  # it knows no more
+    loaded = await store.load(session.id)
+    assert loaded is not None
+
+    assert await store.apply(loaded, step(loaded, "second"), Pause(NOW)) is not None
 
 
 async def test_after_a_lost_reply_the_same_write_changes_nothing(store: SessionStore) -> None:

@@ -9,6 +9,7 @@ Longer than a module should be: deciding, saving and sending are one thing, and 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -35,6 +36,7 @@ from ekiden.metrics import (
     STEP_SECONDS,
 )
 from ekiden.store.drafts import DraftStore
+from ekiden.store.remembered import Remembered
 from ekiden.store.sessions import Actor, Idempotency, SessionStore
 from ekiden.store.task_document import NewTask
 from ekiden.store.tasks import TaskStore
@@ -63,6 +65,7 @@ class Relay:
     announcer: Announcer
     clock: Clock
     policies: Policies
+    remembered: Remembered = field(default_factory=partial(Remembered, most=0))
     _looking: WeakValueDictionary[SessionId, asyncio.Lock] = field(default_factory=WeakValueDictionary, init=False)
 
     async def say(
@@ -113,6 +116,7 @@ class Relay:
             begun = await self.sessions.begin(session, decision, message, known_as, by)
             reach("relay:after_session_saved")
             if begun is not None:
+                self.remembered.keep(begun)
                 _count(session, decision)
                 await self._send(begun, decision, workflow)
         return decision if begun is not None else None
@@ -134,8 +138,16 @@ class Relay:
         """Look, because a task is said to have ended; its outcome is asked for at the same time as its session.
 
         Of searches that end together one look moves the session; without their turn all would decide and one would win.
+        A session that was saved here and is remembered is moved without loading it. When that leads to no move, the
+        answer counts only if the session is still stored like that.
         """
         async with self._looking.setdefault(session_id, asyncio.Lock()):
+            kept = self.remembered.get(session_id)
+            if kept is not None and task_id in kept.waits_for:
+                decision = await self.look_at(kept)
+                moved = decision is not None and decision.verdict is Verdict.MOVED
+                if moved or await self.sessions.is_unmoved(kept):
+                    return decision
             session, outcomes = await asyncio.gather(self.sessions.load(session_id), self.tasks.outcomes([task_id]))
             if session is None or task_id not in {*session.waits_for, *session.money.reserved}:
                 return None  # its sibling's event has moved the session, and what that ordered has events of its own
@@ -237,7 +249,9 @@ class Relay:
             saved = await self._save(session, decision, message, workflow, known_as, by)
             if saved is None:
                 CAS_CONFLICTS.inc()
+                self.remembered.forget(session.id)
                 return None
+            self.remembered.keep(saved)
             _count(session, decision)
             await self._send(saved, decision, workflow)
         return saved
@@ -251,12 +265,19 @@ class Relay:
         known_as: Idempotency | None,
         by: Actor | None,
     ) -> Session | None:
-        """Drafts first: they have ids of their own, so a second writing changes nothing."""
+        """Drafts first: they have ids of their own, so a second writing changes nothing.
+
+        None are made of what has been cancelled, restarted or restored since the session was read.
+        """
         reach("relay:before_save")
         after = decision.session
         if after.status is Status.COMPLETED and session.status is not Status.COMPLETED:
             reach("relay:before_drafts")
-            simulated = await self.tasks.any_simulated(session.id)
+            simulated, unmoved = await asyncio.gather(
+                self.tasks.any_simulated(session.id), self.sessions.is_unmoved(session)
+            )
+            if not unmoved:
+                return None
             await self.drafts.create(make_drafts(after, workflow), self.clock.now(), simulated=simulated)
             reach("relay:after_drafts")
         saved = await self.sessions.apply(session, decision, message, known_as, by)

@@ -19,6 +19,7 @@ from ekiden.store.deliveries import DeliveryStore
 from ekiden.store.drafts import DraftStore
 from ekiden.store.providers import ProviderStates
 from ekiden.store.pruning import PruningStore
+from ekiden.store.remembered import Remembered
 from ekiden.store.schedule_runs import RunStore
 from ekiden.store.schedules import ScheduleStore
 from ekiden.store.sessions import SessionStore
@@ -53,7 +54,8 @@ class Orchestrator:
         sessions, tasks = SessionStore(database), TaskStore(database)
         workflows, drafts = WorkflowStore(database, settings.policies), DraftStore(database)
         self._tasks = tasks
-        self._relay = Relay(sessions, tasks, drafts, workflows, publisher, database.clock, settings.policies)
+        stores = (sessions, tasks, drafts, workflows)
+        self._relay = Relay(*stores, publisher, database.clock, settings.policies, Remembered())
         providers = ProviderStates(database)
         self._reconciler = Reconciler(
             sessions, tasks, providers, self._relay, self._queues, database.clock, settings.fallback_seconds

@@ -183,6 +183,8 @@ class Session:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     moved_at: datetime | None = None
+    move_id: int | None = field(default=None, compare=False)
+    """Drawn for each move when it is written: `version` counts alike before and after a restore. None of old ones."""
     restored_to: datetime | None = None
     """It came out of a backup that knows of nothing later: what it orders since may have been bought already."""
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from secrets import randbits
 from typing import Any
 
 import bson
@@ -30,6 +31,8 @@ LARGEST_BYTES = 8 * 1024 * 1024
 REPLAYS = 20
 """Replays of one session whose answers are looked through for another one."""
 
+_MOVE_BITS = 63
+"""What BSON has as a whole number."""
 _RETRIED = {"_id": 0, "nextRetryAt": 1}
 _GATE_DUE = {"_id": 0, "gate.dueAt": 1}
 MOVING = [Status.THINKING, Status.EXECUTING, Status.INTEGRATING, Status.WAITING]
@@ -83,6 +86,7 @@ class SessionStore:
         self._insert = Inserts(self._sessions, database.writing)
         self._update = Updates(self._sessions, database.writing)
         self._find = Finds(self._sessions, database.reading, {"history": 0})
+        self._find_move = Finds(self._sessions, database.reading, {"version": 1, "moveId": 1})
 
     async def create(self, session: Session, idempotency: Idempotency | None = None) -> bool:
         """Store a new session. False when one of that id, or of that owner and idempotency key, is there already."""
@@ -100,7 +104,7 @@ class SessionStore:
 
         None when one of that id, or of that owner and idempotency key, is there already: then nothing is written.
         """
-        after = altered(decision.session, version=session.version + 1)
+        after = altered(decision.session, version=session.version + 1, move_id=randbits(_MOVE_BITS))
         document = _new(session, after, [_moved(after, decision, message, None, by)], idempotency)
         return after if await self._insert(document, stamped="movedAt") else None
 
@@ -142,13 +146,13 @@ class SessionStore:
         known_as: Idempotency | None = None,
         by: Actor | None = None,
     ) -> Session | None:
-        """Write a decision by compare-and-set on the version it was made from; the history entry goes with it.
+        """Write a decision by compare-and-set on the move it was made after; the history entry goes with it.
 
         `known_as` is written into that entry, so that `said_before` finds it, and so is `by`: whose word it was.
         None when nothing matched: somebody else moved the session, or our own earlier reply was lost. Load
         again and decide again. Raises DocumentTooLarge, Unreachable.
         """
-        after = altered(decision.session, version=before.version + 1)
+        after = altered(decision.session, version=before.version + 1, move_id=randbits(_MOVE_BITS))
         changed = changes(before, after)
         if place := tracing.here():
             changed["traceparent"] = place
@@ -156,19 +160,22 @@ class SessionStore:
         room = LARGEST_BYTES - len(bson.encode(changed)) - len(bson.encode(entry))
         with away():
             written = await self._update(
-                {
-                    "_id": before.id,
-                    "version": before.version,
-                    "$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, room]},
-                },
+                _unmoved(before) | {"$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, room]}},
                 {"$set": changed, "$push": {"history": entry}, "$currentDate": {"movedAt": True}},
             )
-            if written:
-                return after
-            unmoved = await self._sessions.find_one({"_id": before.id, "version": before.version}, {"_id": 1})
-        if unmoved:
+        if written:
+            return after
+        if await self.is_unmoved(before):
             raise DocumentTooLarge(f"{before.id} would grow past {LARGEST_BYTES} bytes")
         return None
+
+    async def is_unmoved(self, session: Session) -> bool:
+        """Whether nobody has moved a session since, nor put another in its place: then it is as good as just loaded.
+
+        Raises Unreachable.
+        """
+        found = await self._find_move(session.id)
+        return found is not None and {"moveId": None} | found == _unmoved(session)
 
     async def traceparent(self, session_id: SessionId) -> str:
         """Where in a trace the session moved last; empty when it was not traced."""
@@ -316,6 +323,11 @@ class SessionStore:
                     log.exception("session_not_read", session_id=document["_id"])
                 else:
                     yield session
+
+
+def _unmoved(session: Session) -> Document:
+    """Its version alone would do, had no database ever been restored. Of what has no move id yet that is asked for."""
+    return {"_id": session.id, "version": session.version, "moveId": session.move_id}
 
 
 def _gates(due: Document) -> Document:
