@@ -7,10 +7,13 @@ as one server that is known needs: connections that are kept, JSON both ways, an
 
 import asyncio
 import json
+import time
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 ANSWERED_WITHIN_SECONDS = 60.0
+KEPT_SECONDS = 2.0
+"""Well below the time after which the gateway closes a connection, so that none is closed while it is taken up."""
 Document = dict[str, Any]
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -24,7 +27,7 @@ class Client:
         assert at.hostname is not None
         assert at.port is not None
         self._host, self._port = at.hostname, at.port
-        self._idle = list[_Connection]()
+        self._idle = list[tuple[float, _Connection]]()
 
     async def post(self, path: str, body: Document) -> Document:
         """The answer's body. Raises RuntimeError when it is no 2xx; without one OSError, EOFError, TimeoutError."""
@@ -46,20 +49,20 @@ class Client:
         except BaseException:  # what comes later on this connection would answer another request
             writer.close()
             raise
-        self._idle.append(connection)
+        self._idle.append((time.monotonic(), connection))
         return status, answer
 
     async def _connection(self) -> _Connection:
-        """One that is kept, but for those that the server has closed since."""
+        """One that is kept, but for those that the server has closed since, or soon will."""
         while self._idle:
-            reader, writer = self._idle.pop()
-            if not reader.at_eof():
+            since, (reader, writer) = self._idle.pop()
+            if not reader.at_eof() and time.monotonic() - since < KEPT_SECONDS:
                 return reader, writer
             writer.close()
         return await asyncio.open_connection(self._host, self._port)
 
     async def close(self) -> None:
-        for _, writer in self._idle:
+        for _, (_, writer) in self._idle:
             writer.close()
 
     async def __aenter__(self) -> Self:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
+from benchmarks import client as client_of_the_bench
 from benchmarks.client import Client
 
 
@@ -51,6 +52,15 @@ async def test_a_client_does_not_use_a_connection_that_the_server_has_closed() -
                 pass
             await asyncio.sleep(0)  # what the kernel has is read with the next pass
             await asyncio.sleep(0)
+
+
+async def test_a_client_does_not_use_a_connection_that_the_server_may_be_closing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_of_the_bench, "KEPT_SECONDS", 0.0)
+    answers = answer("200 OK", b'{"n":1}'), answer("200 OK", b'{"n":2}')
+    async with answering(*answers) as (url, _), Client(url) as client:
+        assert [await client.post("/it", {}) for _ in range(2)] == [{"n": 1}, {"n": 1}]
 
 
 async def test_a_client_raises_what_was_refused() -> None:
