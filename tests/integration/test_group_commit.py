@@ -2,16 +2,20 @@
 
 import asyncio
 from datetime import UTC
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import WriteError
+from pymongo.errors import AutoReconnect, NetworkTimeout, WriteError
+from pymongo.results import UpdateResult
 
 from ekiden.domain.ids import TaskId
-from ekiden.store.database import Database, Document
-from ekiden.store.group import Updates
+from ekiden.errors import Unreachable
+from ekiden.store.database import Collection, Database, Document
+from ekiden.store.group import KeyedUpdates, Updates
 from ekiden.store.inserts import Inserts
+from ekiden.worker.ledger import Completed, Saved, Usage
 from tests.contract.ledger_contract import ASK, RESEND, answer
 from tests.integration.mongo_lab import MongoLab
 
@@ -55,6 +59,81 @@ async def test_of_two_that_want_the_same_document_one_is_told_yes(database: Data
     assert left["n"] == -made.index(True) - 1
 
 
+class Flaky:
+    """A collection whose reply to a write for many is lost once: the write is made, and the caller hears an error."""
+
+    def __init__(self, collection: Collection, lost: AutoReconnect) -> None:
+        self._collection = collection
+        self._lost: AutoReconnect | None = lost
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._collection, name)
+
+    async def update_many(self, query: Document, change: list[Document]) -> UpdateResult:
+        done = await self._collection.update_many(query, change)
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            raise lost
+        return done
+
+
+def adding(collection: Any, database: Database) -> KeyedUpdates:
+    """Adds to each `n` that is not above ten."""
+    pipeline = [{"$set": {"n": {"$add": ["$n", "$mine.by"]}, "note": "$mine.note"}}]
+    return KeyedUpdates(collection, database.writing, {"n": {"$lte": 10}}, pipeline)
+
+
+@pytest.mark.parametrize("size", [1, TOGETHER])
+async def test_of_many_keyed_updates_each_is_made_with_its_own_values(
+    database: Database, numbered: list[str], size: int
+) -> None:
+    collection = database.journaled("numbered")
+    update, names = adding(collection, database), numbered[:size]
+    given = [{"by": 100 + n, "note": {"$n": n, "a.b": []}} for n in range(size)]
+
+    made = await asyncio.gather(*map(update, names, given))
+
+    assert made == [n <= 10 for n in range(size)]
+    found = {row.pop("_id"): row async for row in collection.find({"_id": {"$in": names}}, {"mark": 0})}
+    assert [found[name] for name in names] == [
+        {"n": 100 + 2 * n, "note": {"$n": n, "a.b": []}} if n <= 10 else {"n": n} for n in range(size)
+    ]
+
+
+async def test_of_two_keyed_updates_of_one_document_the_first_is_made(database: Database, numbered: list[str]) -> None:
+    update = adding(database.journaled("numbered"), database)
+    twice = [numbered[0], *numbered[:5], numbered[0]]
+
+    made = await asyncio.gather(*(update(name, {"by": 1, "note": n}) for n, name in enumerate(twice)))
+
+    assert made == [True, False, *[True] * 4, False]
+    (first,) = await database.journaled("numbered").find({"_id": numbered[0]}).to_list()
+    assert (first["n"], first["note"]) == (1, 0)
+
+
+async def test_keyed_updates_whose_reply_is_lost_are_made_once_and_told_so(
+    database: Database, numbered: list[str]
+) -> None:
+    collection = database.journaled("numbered")
+    update = adding(Flaky(collection, AutoReconnect("connection closed")), database)
+
+    made = await asyncio.gather(*(update(name, {"by": 100, "note": ""}) for name in numbered))
+
+    assert made == [n <= 10 for n in range(TOGETHER)]
+    found = {row["_id"]: row["n"] async for row in collection.find({"_id": {"$in": numbered}})}
+    assert [found[name] for name in numbered] == [n + 100 * (n <= 10) for n in range(TOGETHER)]
+
+
+async def test_keyed_updates_that_wait_too_long_are_not_asked_again(database: Database, numbered: list[str]) -> None:
+    flaky = Flaky(database.journaled("numbered"), NetworkTimeout("timed out"))
+    update = adding(flaky, database)
+
+    asked = (update(name, {"by": 100, "note": ""}) for name in numbered)
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert {type(answer) for answer in answers} == {Unreachable}
+
+
 async def test_of_many_workers_that_claim_the_same_tasks_at_once_each_task_has_one(database: Database) -> None:
     lab = MongoLab(database)
     tasks = [await lab.order(policy=RESEND) for _ in range(TOGETHER)]
@@ -96,6 +175,28 @@ async def test_answers_that_are_saved_together_are_each_saved(database: Database
 
     assert [came.name for came in saved] == ["KNOWN"] + ["DECIDED"] * (TOGETHER - 1)
     assert {(await lab.view(task)).status for task in tasks} == {"COMPLETED"}
+
+
+async def test_answers_that_do_not_fit_into_one_message_are_each_saved(database: Database) -> None:
+    """One is too deep to be stored, and all together are more than a statement may hold."""
+    lab, deep = MongoLab(database), {}
+    for _ in range(200):
+        deep = {"deeper": deep}
+    worker = lab.worker("one")
+    claims = [await worker.claim(await lab.order(policy=RESEND)) for _ in range(TOGETHER)]
+    answers = [Completed({"text": "x" * 1_000_000}, {}, Usage())] * (TOGETHER - 1) + [Completed(deep, {}, Usage())]
+
+    saved = await asyncio.gather(
+        *(worker.complete(claim, answer) for claim, answer in zip(claims, answers, strict=True) if claim is not None),
+        return_exceptions=True,
+    )
+
+    assert saved[:-1] == [Saved.DECIDED] * (TOGETHER - 1)
+    assert isinstance(saved[-1], Exception)
+    assert [(await lab.view(claim.task_id)).status for claim in claims if claim is not None] == [
+        *["COMPLETED"] * (TOGETHER - 1),
+        "PROCESSING",
+    ]
 
 
 @pytest.mark.parametrize("stamped", [None, "movedAt"])

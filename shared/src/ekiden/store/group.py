@@ -1,10 +1,11 @@
 """Group commit: concurrent calls of one process share a round trip to the database (ADR 11)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from os import urandom
 
 from pymongo import UpdateOne
+from pymongo.errors import AutoReconnect
 
 from ekiden.store.database import Collection, Document, away
 from ekiden.together import Answer, Asked, Together
@@ -49,25 +50,71 @@ class Updates:
 
     def __init__(self, collection: Collection, turn: Turn) -> None:
         self._collection = collection
-        self._marks = count(int.from_bytes(urandom(4)) >> 1 << 32)
+        self._marks = _marks()
         self._group = Group(self._write, turn)
 
     async def __call__(self, query: Document, change: list[Document] | Document) -> bool:
         """`query` names one document by its `_id`. Raises Unreachable, and what else the driver raises."""
         return await self._group((query, change))
 
-    async def _write(self, asked: Sequence[tuple[Document, list[Document] | Document]]) -> list[bool]:
+    async def _write(self, asked: Sequence[tuple[Document, list[Document] | Document]]) -> Sequence[bool]:
         if len(asked) == 1:
             query, change = asked[0]
             return [(await self._collection.update_one(query, change)).matched_count == 1]
-        marks = [next(self._marks) for _ in asked]
-        marked = [UpdateOne(query, _marked(change, mark)) for (query, change), mark in zip(asked, marks, strict=True)]
+        marks = [(str(query["_id"]), next(self._marks)) for query, _ in asked]
+        marked = [
+            UpdateOne(query, _marked(change, mark)) for (query, change), (_, mark) in zip(asked, marks, strict=True)
+        ]
         done = await self._collection.bulk_write(marked, ordered=False)
-        if done.matched_count == len(asked):
-            return [True] * len(asked)
-        found = self._collection.find({"_id": {"$in": [query["_id"] for query, _ in asked]}}, {"mark": 1})
-        left = {row["_id"]: row.get("mark") async for row in found}
-        return [left.get(query["_id"]) == mark for (query, _), mark in zip(asked, marks, strict=True)]
+        return await _left(self._collection, marks, done.matched_count)
+
+
+class KeyedUpdates:
+    """`Updates` that differ in nothing but values: one statement makes them all.
+
+    To parse and plan a statement costs the database as much as to change a document by it (ADR 11).
+    """
+
+    def __init__(self, collection: Collection, turn: Turn, query: Document, pipeline: Sequence[Document]) -> None:
+        """What each document was given is `$mine` in the pipeline."""
+        self._collection = collection
+        self._query, self._pipeline = query, pipeline
+        self._marks = _marks()
+        self._group = Group(self._write, turn)
+
+    async def __call__(self, document_id: str, given: Document) -> bool:
+        """Whether the document matched. Of two calls for one document at the same time the second is told that not.
+
+        Raises Unreachable, and what else the driver raises.
+        """
+        return await self._group((document_id, given))
+
+    async def _write(self, asked: Sequence[tuple[str, Document]]) -> Sequence[bool]:
+        if len(asked) == 1:
+            return [(await self._collection.update_one(*self._statement(asked))).matched_count == 1]
+        marks = [(document_id, next(self._marks)) for document_id, _ in asked]
+        marked = [(name, given | {"mark": mark}) for (_, given), (name, mark) in zip(asked, marks, strict=True)]
+        statement = self._statement(marked)
+        try:
+            done = await self._collection.update_many(*statement)
+        except AutoReconnect as error:  # the driver repeats no statement for many: what was done bears its mark
+            if error.timeout:
+                raise
+            done = await self._collection.update_many(*statement)
+        return await _left(self._collection, marks, done.matched_count)
+
+    def _statement(self, asked: Sequence[tuple[str, Document]]) -> tuple[Document, list[Document]]:
+        """The query and the pipeline of an update. Every document finds what it was given behind its `_id`."""
+        ids = [document_id for document_id, _ in asked]
+        given = {"$literal": [given for _, given in asked]}
+        mine = {"$arrayElemAt": [given, {"$indexOfArray": [{"$literal": ids}, "$_id"]}]}
+        mark = [{"$set": {"mark": "$mine.mark"}}] if len(ids) > 1 else []
+        named = ids[0] if len(ids) == 1 else {"$in": ids}
+        return {"_id": named} | self._query, [{"$set": {"mine": mine}}, *self._pipeline, *mark, {"$unset": "mine"}]
+
+
+def _marks() -> Iterator[int]:
+    return count(int.from_bytes(urandom(4)) >> 1 << 32)
 
 
 def _marked(change: list[Document] | Document, mark: int) -> list[Document] | Document:
@@ -75,3 +122,12 @@ def _marked(change: list[Document] | Document, mark: int) -> list[Document] | Do
         return [*change, {"$set": {"mark": mark}}]
     sets: Mapping[str, object] = change.get("$set", {})
     return change | {"$set": {**sets, "mark": mark}}
+
+
+async def _left(collection: Collection, marks: Sequence[tuple[str, int]], matched: int) -> Sequence[bool]:
+    """Which of the documents that were to be marked bear their mark; the database is asked if not all `matched`."""
+    if matched == len(marks):
+        return [True] * len(marks)
+    found = collection.find({"_id": {"$in": [document_id for document_id, _ in marks]}}, {"mark": 1})
+    left = {row["_id"]: row.get("mark") async for row in found}
+    return [left.get(document_id) == mark for document_id, mark in marks]

@@ -14,7 +14,7 @@ from ekiden.domain.plan import Provider
 from ekiden.retry import Tally, UnknownOutcome
 from ekiden.store import task_writes as write
 from ekiden.store.database import Database, Document, away
-from ekiden.store.group import Finds, Group, Updates
+from ekiden.store.group import Finds, Group, KeyedUpdates, Updates
 from ekiden.worker.ledger import Claim, Completed, Ended, Saved
 
 _NEEDED = {"response": 0, "result": 0}
@@ -41,6 +41,7 @@ class MongoLedger:
         self._journaled = database.journaled("tasks")
         self._quick = database.quick("tasks")
         self._update = Updates(self._journaled, database.writing)
+        self._complete = KeyedUpdates(self._journaled, database.writing, write.UNANSWERED, write.complete())
         self._claims = Group(self._take, database.writing)
         self._queued = Finds(self._journaled, database.reading, _ASKED, {"status": TaskStatus.QUEUED})
         self._clock = database.clock
@@ -140,12 +141,8 @@ class MongoLedger:
         return False
 
     async def complete(self, claim: Claim, answer: Completed) -> Saved:
-        mine = write.unbilled(claim.task_id, self._worker, claim.epoch, claim.submission)
         with away():
-            saved = await self._update(mine, write.complete(answer))
-            if not saved:
-                late = write.complete_late(claim.submission, answer)
-                saved = await self._update(write.unanswered(claim.task_id), late)
+            saved = await self._complete(claim.task_id, write.answered(claim.submission, answer))
             came = Saved.DECIDED
             if not saved:
                 billed = answer.usage.billed or 0

@@ -154,43 +154,14 @@ def late_run(epoch: int, run_id: str) -> Pipeline:
     return _to_collect(epoch, run_id)
 
 
-def unbilled(task_id: str, worker: str, epoch: int, submission: int) -> Document:
-    """The fence, around a submission that nothing is booked of yet: what it costs is all that is to be added."""
-    return claimed(task_id, worker, epoch) | {"submissions": {"$elemMatch": {"epoch": submission, "billed": 0}}}
+UNANSWERED: Document = {"status": {"$in": _NOT_FINAL}}
+"""A task to which an answer is news, whoever holds it by now."""
 
 
-def complete(answer: Completed) -> Document:
-    """The answer to the submission of an `unbilled` query: modifiers, which cost the database less than a pipeline."""
-    booked = {f"submissions.$.{name}": value for name, value in _booking(answer).items()}
-    return {
-        "$set": {"worker": None} | _answered(answer) | booked,
-        "$unset": {"leaseUntil": "", "buying": "", "announceAt": ""},
-        "$currentDate": {"finishedAt": True, "submissions.$.endedAt": True},
-        "$inc": {"billed": answer.usage.billed or 0},
-    }
-
-
-def complete_late(epoch: int, answer: Completed) -> Pipeline:
-    """The answer of a worker that was replaced, or to what something is booked of already."""
-    fields = {name: {"$literal": value} for name, value in _answered(answer).items()}
-    booked = {name: {"$literal": value} for name, value in _booking(answer).items()} | {"endedAt": "$$NOW"}
-    return [{"$set": _FINAL | fields | {"submissions": _booked(epoch, booked)}}, {"$set": {"billed": _BILLED}}]
-
-
-def _answered(answer: Completed) -> Document:
-    return {
-        "status": TaskStatus.COMPLETED.value,
-        "result": answer.result,
-        "response": answer.response,
-        "flags": list(answer.flags),
-        "simulated": answer.usage.simulated,
-        "error": None,
-    }
-
-
-def _booking(answer: Completed) -> Document:
+def answered(submission: int, answer: Completed) -> Document:
+    """The values of `complete` for one task."""
     usage = answer.usage
-    return {
+    booked = {
         "outcome": "completed",
         "billed": usage.billed,
         "inputTokens": usage.input_tokens,
@@ -199,11 +170,19 @@ def _booking(answer: Completed) -> Document:
         "model": usage.model,
         "simulated": usage.simulated,
     }
+    task = {"result": answer.result, "response": answer.response, "flags": list(answer.flags)}
+    return {"submission": submission, "booked": booked, **task}
 
 
-def unanswered(task_id: str) -> Document:
-    """A task to which a late answer is still news."""
-    return {"_id": task_id, "status": {"$in": _NOT_FINAL}}
+def complete() -> Pipeline:
+    """The answer that `$mine` is, as `answered` says it."""
+    answer = {name: f"$mine.{name}" for name in ("result", "response", "flags")}
+    fields: Document = {"status": TaskStatus.COMPLETED, "simulated": "$mine.booked.simulated", "error": None, **answer}
+    booked = {"$mergeObjects": ["$mine.booked", {"endedAt": "$$NOW"}]}
+    return [
+        {"$set": _FINAL | fields | {"submissions": _booked("$mine.submission", booked)}},
+        {"$set": {"billed": _BILLED}},
+    ]
 
 
 def end(epoch: int, ending: Ended) -> Pipeline:
