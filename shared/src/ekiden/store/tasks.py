@@ -292,8 +292,9 @@ class TaskStore:
         return [{task: known[task] for task in tasks if task in known} for tasks in asked]
 
     async def _find_simulated(self, asked: Sequence[SessionId]) -> Sequence[bool]:
-        query = {"sessionId": {"$in": list(asked)}, "simulated": True}
-        found = {row["sessionId"] for row in await self._journaled.find(query, {"_id": 0, "sessionId": 1}).to_list()}
+        of_these = {"sessionId": {"$in": list(asked)}, "simulated": True}
+        each = await self._journaled.aggregate([{"$match": of_these}, {"$group": {"_id": "$sessionId"}}])
+        found = {row["_id"] for row in await each.to_list()}
         return [session_id in found for session_id in asked]
 
     async def _find_open(self, asked: Sequence[Sequence[TaskId]]) -> Sequence[bool]:
