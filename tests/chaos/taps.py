@@ -43,7 +43,7 @@ class Tap:
         async def receive(message: AbstractIncomingMessage) -> None:
             self.seen += _told(message.body)
             for _ in range(self.copies):
-                task = asyncio.create_task(self._deliver(message.body, QUEUES[key]))
+                task = asyncio.create_task(self._deliver(message.body, key))
                 self._sending.add(task)
                 task.add_done_callback(self._sending.discard)
 
@@ -53,10 +53,14 @@ class Tap:
         """Return when everything has been delivered that is on its way now."""
         await asyncio.gather(*self._sending)
 
-    async def _deliver(self, body: bytes, queue: str) -> None:
-        await asyncio.sleep(self.chance.uniform(0, self.longest_seconds))
+    async def put(self, key: str, body: bytes) -> None:
+        """Put a message into the work queue that a routing key leads to."""
         message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-        await self.channel.default_exchange.publish(message, queue)
+        await self.channel.default_exchange.publish(message, QUEUES[key])
+
+    async def _deliver(self, body: bytes, key: str) -> None:
+        await asyncio.sleep(self.chance.uniform(0, self.longest_seconds))
+        await self.put(key, body)
         self.delivered += _told(body)
 
 

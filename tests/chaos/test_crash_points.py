@@ -1,11 +1,17 @@
 """A process dies at a named point, as by SIGKILL; whatever it had done or not done there, the session arrives."""
 
+import json
+import random
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
 from tests.chaos.arena import SESSIONS, Arena
 from tests.chaos.oracle import Verdict
+from tests.chaos.taps import tap
 
 PART = "crash points of GPT workers and movers"
 WORKER_POINTS = (
@@ -17,6 +23,7 @@ DRAFT_POINTS = ("before_drafts", "after_drafts")
 ABANDON_POINTS = ("before_abandon", "after_abandon")
 FAILURE_POINTS = ("before_failure_saved", "after_failure_saved")
 ORCHESTRATOR_POINTS = ("before_look", "before_ack", "after_ack")
+TOGETHER = 6
 
 long = pytest.mark.long
 
@@ -24,6 +31,13 @@ long = pytest.mark.long
 def some(points: tuple[str, ...], *short: str) -> list[object]:
     """All points as parameters; `make test` takes the short ones, `make chaos` all."""
     return [pytest.param(point, marks=() if point in short else long) for point in points]
+
+
+def command(tasks: Sequence[tuple[str, str]]) -> bytes:
+    """A `GenerateText` for these tasks, each with its session."""
+    first, *others = [{"taskId": task, "sessionId": session} for task, session in tasks]
+    stamp = {"schemaVersion": 1, "messageId": str(uuid4()), "sentAt": datetime.now(UTC).isoformat()}
+    return json.dumps({"type": "GenerateText", **stamp, **first, "also": others}).encode()
 
 
 async def made_up_for(arena: Arena, session_id: str, *, deciding: bool = False) -> Verdict:
@@ -41,6 +55,26 @@ async def test_a_gpt_worker_that_dies_is_made_up_for(arena: Arena, point: str) -
 
     assert verdict.resends == 0
     assert verdict.gpt_twice <= 1
+
+
+@pytest.mark.parametrize("point", some(WORKER_POINTS, "after_claim"))
+async def test_a_gpt_worker_that_dies_over_a_command_of_several_tasks_is_made_up_for(arena: Arena, point: str) -> None:
+    """One command for a task of each session, and no other: its tasks are as far as they have come by then."""
+    async with tap(arena.amqp_url, ("gpt",), random.Random(), copies=0, longest_seconds=0, divert=True) as swallowed:
+        ids = await arena.start_many(f"together at gpt:{point}", TOGETHER)
+        tasks = await arena.database["tasks"].find({"sessionId": {"$in": ids}}, {"sessionId": 1}).to_list()
+        assert sorted(task["sessionId"] for task in tasks) == sorted(ids)
+        await arena.crash_at(f"gpt:{point}")
+        await swallowed.put("gpt", command([(task["_id"], task["sessionId"]) for task in tasks]))
+        died = await arena.crashed()
+    sessions = await arena.until_ended(ids)
+    for session in sessions:
+        arena.taken_up(session, died)
+    verdict = await arena.judge(sessions)
+
+    assert verdict.completed == TOGETHER
+    assert verdict.resends == 0
+    assert verdict.gpt_twice <= TOGETHER
 
 
 @pytest.mark.parametrize("point", some(FAILURE_POINTS))
