@@ -6,6 +6,7 @@ is measured is the orchestration.
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -54,23 +55,26 @@ async def everybody(ours: Ekiden, names: Sequence[str]) -> AsyncGenerator[tuple[
 
 async def compare(names: Sequence[str], length: Length) -> Found:
     """The figures of each; Ekiden's come first, and with them what is measured of it when the others are gone."""
+    last_begin = time.monotonic() + length.begun_within
     with tempfile.TemporaryDirectory() as folder:
         async with ekiden(Path(folder)) as ours:
             async with everybody(ours, names) as (contestants, servers):
-                found = await side_by_side(contestants, servers, length)
+                found = await side_by_side(contestants, servers, length, last_begin)
             await asyncio.sleep(1.0)  # what the others left to do is done
             found[ours.name].handoff_ms = await ours.handoffs(HANDOFFS_OF * length.singles)
             return Found(found, await ours.accepted_per_second())
 
 
 async def side_by_side(
-    contestants: Sequence[Contestant], servers: Mapping[str, int], length: Length
+    contestants: Sequence[Contestant], servers: Mapping[str, int], length: Length, last_begin: float
 ) -> dict[str, Figures]:
-    """Print each repeat of each contestant."""
+    """Print each repeat of each contestant; no second one is begun after `last_begin`, of the monotonic clock."""
     for each in contestants:
         await each.run(WARM_UP, WARM_UP)
     found = {each.name: Figures(each.versions) for each in contestants}
     for repeat in range(length.repeats):
+        if repeat and time.monotonic() > last_begin:
+            break
         for each in contestants:
             figures = found[each.name]
             meters = measured({**each.pids(), **servers})

@@ -56,7 +56,8 @@ def _of(figures: Figures) -> dict[str, Any]:
 
 
 def page(found: Found, told: Mapping[str, Any], length: Length) -> str:
-    sizes = f"{length.repeats} interleaved repeats of {length.sessions} sessions, {IN_FLIGHT} in flight, and"
+    repeats = len(found.ours.steps_per_second)
+    sizes = f"{repeats} interleaved repeats of {length.sessions} sessions, {IN_FLIGHT} in flight, and"
     ours = told["ekiden"]["cpuMsPerStepByProcess"]
     return "\n\n".join(
         [

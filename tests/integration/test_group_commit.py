@@ -1,13 +1,16 @@
 """Writes that share a round trip on the real database: each is told about itself, whatever became of the others."""
 
 import asyncio
-from datetime import UTC
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import AutoReconnect, NetworkTimeout, WriteError
+from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure, WriteError
 from pymongo.results import UpdateResult
 
 from ekiden.domain.ids import TaskId
@@ -15,8 +18,9 @@ from ekiden.errors import Unreachable
 from ekiden.store.database import Collection, Database, Document
 from ekiden.store.group import KeyedUpdates, Updates
 from ekiden.store.inserts import Inserts
-from ekiden.worker.ledger import Completed, Saved, Usage
-from tests.contract.ledger_contract import ASK, RESEND, answer
+from ekiden.store.ledger import MongoLedger
+from ekiden.worker.ledger import Claim, Completed, Saved, Usage
+from tests.contract.ledger_contract import ASK, LEASE_OVER, RESEND, answer, claimed, run_failed
 from tests.integration.mongo_lab import MongoLab
 
 TOGETHER = 20
@@ -60,21 +64,23 @@ async def test_of_two_that_want_the_same_document_one_is_told_yes(database: Data
 
 
 class Flaky:
-    """A collection whose reply to a write for many is lost once: the write is made, and the caller hears an error."""
+    """A collection whose first writes for many fail: the half of each that comes first is made, no more is heard."""
 
-    def __init__(self, collection: Collection, lost: AutoReconnect) -> None:
+    def __init__(self, collection: Collection, *errors: AutoReconnect) -> None:
         self._collection = collection
-        self._lost: AutoReconnect | None = lost
+        self._errors = list(errors)
+        self.asked = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._collection, name)
 
     async def update_many(self, query: Document, change: list[Document]) -> UpdateResult:
-        done = await self._collection.update_many(query, change)
-        lost, self._lost = self._lost, None
-        if lost is not None:
-            raise lost
-        return done
+        self.asked += 1
+        if not self._errors:
+            return await self._collection.update_many(query, change)
+        ids = query["_id"]["$in"]
+        await self._collection.update_many(query | {"_id": {"$in": ids[: len(ids) // 2]}}, change)
+        raise self._errors.pop()
 
 
 def adding(collection: Any, database: Database) -> KeyedUpdates:
@@ -111,27 +117,38 @@ async def test_of_two_keyed_updates_of_one_document_the_first_is_made(database: 
     assert (first["n"], first["note"]) == (1, 0)
 
 
-async def test_keyed_updates_whose_reply_is_lost_are_made_once_and_told_so(
+async def test_keyed_updates_of_which_half_were_made_are_made_once_and_told_so(
     database: Database, numbered: list[str]
 ) -> None:
-    collection = database.journaled("numbered")
-    update = adding(Flaky(collection, AutoReconnect("connection closed")), database)
-
-    made = await asyncio.gather(*(update(name, {"by": 100, "note": ""}) for name in numbered))
-
-    assert made == [n <= 10 for n in range(TOGETHER)]
-    found = {row["_id"]: row["n"] async for row in collection.find({"_id": {"$in": numbered}})}
-    assert [found[name] for name in numbered] == [n + 100 * (n <= 10) for n in range(TOGETHER)]
-
-
-async def test_keyed_updates_that_wait_too_long_are_not_asked_again(database: Database, numbered: list[str]) -> None:
-    flaky = Flaky(database.journaled("numbered"), NetworkTimeout("timed out"))
+    """Five of them stand below eleven in each half, and one beside; what is above ten is never changed."""
+    collection, chosen = database.journaled("numbered"), [*range(5), *range(15, 20), *range(5, 15)]
+    flaky, names = Flaky(collection, AutoReconnect("connection closed")), [numbered[n] for n in chosen]
     update = adding(flaky, database)
 
-    asked = (update(name, {"by": 100, "note": ""}) for name in numbered)
-    answers = await asyncio.gather(*asked, return_exceptions=True)
+    made = await asyncio.gather(*(update(name, {"by": 100, "note": ""}) for name in names))
+
+    assert made == [n <= 10 for n in chosen]
+    found = {row["_id"]: row["n"] async for row in collection.find({"_id": {"$in": names}})}
+    assert [found[name] for name in names] == [n + 100 * (n <= 10) for n in chosen]
+    assert flaky.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("errors", "asked"),
+    [([NetworkTimeout("timed out")], 1), ([AutoReconnect("closed"), AutoReconnect("closed again")], 2)],
+    ids=["a timeout is not waited for twice", "the second failure is told"],
+)
+async def test_keyed_updates_are_not_asked_for_without_end(
+    database: Database, numbered: list[str], errors: list[AutoReconnect], asked: int
+) -> None:
+    flaky = Flaky(database.journaled("numbered"), *errors)
+    update = adding(flaky, database)
+
+    each = (update(name, {"by": 100, "note": ""}) for name in numbered)
+    answers = await asyncio.gather(*each, return_exceptions=True)
 
     assert {type(answer) for answer in answers} == {Unreachable}
+    assert flaky.asked == asked
 
 
 async def test_of_many_workers_that_claim_the_same_tasks_at_once_each_task_has_one(database: Database) -> None:
@@ -177,26 +194,83 @@ async def test_answers_that_are_saved_together_are_each_saved(database: Database
     assert {(await lab.view(task)).status for task in tasks} == {"COMPLETED"}
 
 
-async def test_answers_that_do_not_fit_into_one_message_are_each_saved(database: Database) -> None:
-    """One is too deep to be stored, and all together are more than a statement may hold."""
-    lab, deep = MongoLab(database), {}
+async def in_every_state(lab: MongoLab, one: MongoLedger) -> list[Claim]:
+    """Claims of one worker whose tasks went on in every way there is. To each an answer may come now."""
+    two = lab.worker("two")
+    early = [await claimed(one, await lab.order(policy=policy)) for policy in (ASK, ASK, RESEND, RESEND)]
+    _, given_up, replaced, _ = early
+    collected = await lab.order()
+    run = await claimed(two, collected)
+    await two.submitted(run, "run_1")
+    await lab.later(LEASE_OVER)
+    await lab.free()
+    assert await lab.store.give_up(given_up.task_id)
+    await claimed(two, replaced.task_id)
+    billed = await claimed(one, collected)
+    assert await two.end(run, run_failed(90)) is Saved.BOOKED
+    held, abandoned = [await claimed(one, await lab.order()) for _ in range(2)]
+    await lab.abandon(abandoned.task_id)
+    claims = [*early, billed, held, abandoned]
+    found = [(await lab.view(claim.task_id)).status for claim in claims]
+    assert found == ["OUTCOME_UNKNOWN", "FAILED", "PROCESSING", "QUEUED", "SUBMITTED", "PROCESSING", "PROCESSING"]
+    return claims
+
+
+async def test_answers_that_are_saved_together_come_to_what_each_comes_to_alone(database: Database) -> None:
+    """Whatever has become of their tasks, and each with what is its own."""
+    lab, one = MongoLab(database), MongoLab(database).worker("one")
+    alone, together = await in_every_state(lab, one), await in_every_state(MongoLab(database), one)
+    answers = [answer(100 + n, {"n": n, "$n": [n]}, {"raw.text": n}) for n in range(len(alone))]
+    answers[-2] = replace(answers[-2], usage=Usage(billed=None, simulated=True), flags=())
+
+    one_by_one = [await one.complete(*each) for each in zip(alone, answers, strict=True)]
+    at_once = await asyncio.gather(*(one.complete(*each) for each in zip(together, answers, strict=True)))
+
+    assert at_once == one_by_one
+    assert Counter(at_once) == {Saved.DECIDED: 6, Saved.BOOKED: 1}
+    for first, second, given in zip(alone, together, answers, strict=True):
+        left = await lab.document(second.task_id)
+        assert timeless(left) == timeless(await lab.document(first.task_id))
+        assert left["status"] == "FAILED" or left["response"] == given.response
+
+
+def timeless(document: Mapping[str, Any]) -> Document:
+    """What does not differ between two tasks to which the same has happened."""
+    names = {"_id", "sessionId", "requestHash", "mark"}
+    submissions = [timeless(each) for each in document.get("submissions", ())]
+    kept = {k: v for k, v in document.items() if k not in names and not isinstance(v, datetime)}
+    return kept | ({"submissions": submissions} if submissions else {})
+
+
+async def of_many(lab: MongoLab, answers: Sequence[Completed]) -> list[Saved | BaseException]:
+    """Save answers to as many new tasks at once; those that were not saved have left their tasks as they were."""
+    worker = lab.worker("one")
+    claims = [await claimed(worker, await lab.order(policy=RESEND)) for _ in answers]
+    each = (worker.complete(claim, answer) for claim, answer in zip(claims, answers, strict=True))
+    saved = await asyncio.gather(*each, return_exceptions=True)
+    for came, claim, given in zip(saved, claims, answers, strict=True):
+        left = await lab.document(claim.task_id)
+        expected = ("PROCESSING", None) if isinstance(came, BaseException) else ("COMPLETED", given.result)
+        assert (left["status"], left.get("result")) == expected
+    return saved
+
+
+async def test_answers_that_do_not_fit_into_one_statement_are_each_saved(database: Database) -> None:
+    big = [answer(n, f"{n}" + "x" * 1_000_000) for n in range(TOGETHER)]
+
+    assert await of_many(MongoLab(database), big) == [Saved.DECIDED] * TOGETHER
+
+
+async def test_an_answer_that_cannot_be_stored_hurts_no_other(database: Database) -> None:
+    deep: Document = {}
     for _ in range(200):
         deep = {"deeper": deep}
-    worker = lab.worker("one")
-    claims = [await worker.claim(await lab.order(policy=RESEND)) for _ in range(TOGETHER)]
-    answers = [Completed({"text": "x" * 1_000_000}, {}, Usage())] * (TOGETHER - 1) + [Completed(deep, {}, Usage())]
+    small = [answer(n, f"{n}") for n in range(TOGETHER)]
 
-    saved = await asyncio.gather(
-        *(worker.complete(claim, answer) for claim, answer in zip(claims, answers, strict=True) if claim is not None),
-        return_exceptions=True,
-    )
+    saved = await of_many(MongoLab(database), [*small[:7], answer(1, deep), *small[7:]])
 
-    assert saved[:-1] == [Saved.DECIDED] * (TOGETHER - 1)
-    assert isinstance(saved[-1], Exception)
-    assert [(await lab.view(claim.task_id)).status for claim in claims if claim is not None] == [
-        *["COMPLETED"] * (TOGETHER - 1),
-        "PROCESSING",
-    ]
+    assert isinstance(saved.pop(7), OperationFailure)
+    assert saved == [Saved.DECIDED] * TOGETHER
 
 
 @pytest.mark.parametrize("stamped", [None, "movedAt"])

@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
 from benchmarks.bars import BARS, Found, hold
-from benchmarks.contestants import STEPS, Length, Ran, run_all
+from benchmarks.compare import side_by_side
+from benchmarks.contestants import IN_FLIGHT, STEPS, WARM_UP, Length, Ran, run_all
 from benchmarks.figures import Figures, at, ratio
 from benchmarks.meter import Meter, Used
 from benchmarks.plot import Line, chart, tick_step
@@ -100,11 +102,14 @@ def test_the_page_shows_each_contestant_and_each_bar() -> None:
     found = a_run()
     where = {"commit": "abc", "machine": "two cores", "seconds": 90}
 
-    text = page(found, where | results(found), Length(3, 10, 3))
+    text = page(found, where | results(found), Length(50, 10, 3))
 
     assert all(f"| {name} (it 1.0) |" in text for name in found.contestants)
     assert all(f"| {bar.measure} |" in text for bar in BARS)
     assert "| steps/s, as a multiple of DBOS's | ≥ 3 | 2.33 | **not met** |" in text
+    assert (
+        f"\n{len(found.ours.steps_per_second)} interleaved repeats of 10 sessions" in text
+    )  # there was no time for more
     assert "| 100 MiB |" in text  # its own process; the broker is everybody's
 
 
@@ -149,3 +154,35 @@ def test_a_chart_is_a_picture_of_every_line() -> None:
     texts = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
     assert {"Processor <time>", "in flight", "one & two", "three", "10,000"} <= set(texts)
     assert len(list(picture.iter("{http://www.w3.org/2000/svg}polyline"))) == 2
+
+
+class Idle:
+    """A contestant that is done at once, and counts."""
+
+    name = "idle"
+
+    def __init__(self) -> None:
+        self.versions: dict[str, str] = {}
+        self.runs = list[tuple[int, int]]()
+
+    async def open(self) -> None: ...
+
+    def pids(self) -> dict[str, int]:
+        return {}
+
+    async def run(self, sessions: int, in_flight: int) -> Ran:
+        self.runs.append((sessions, in_flight))
+        return Ran(1.0, [0.1] * sessions)
+
+    async def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("seconds", "repeats"), [(60.0, 3), (-1.0, 1)])
+async def test_no_more_repeats_are_begun_than_there_is_time_for(seconds: float, repeats: int) -> None:
+    one, other = Idle(), Idle()
+    other.name = "other"
+
+    found = await side_by_side([one, other], {}, Length(3, 20, 2), time.monotonic() + seconds)
+
+    assert one.runs == other.runs == [(WARM_UP, WARM_UP), *[(20, IN_FLIGHT), (2, 1)] * repeats]
+    assert len(found["other"].steps_per_second) == repeats

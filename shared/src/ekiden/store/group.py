@@ -61,18 +61,19 @@ class Updates:
         if len(asked) == 1:
             query, change = asked[0]
             return [(await self._collection.update_one(query, change)).matched_count == 1]
-        marks = [(str(query["_id"]), next(self._marks)) for query, _ in asked]
+        marks = [(query["_id"], next(self._marks)) for query, _ in asked]
         marked = [
             UpdateOne(query, _marked(change, mark)) for (query, change), (_, mark) in zip(asked, marks, strict=True)
         ]
         done = await self._collection.bulk_write(marked, ordered=False)
-        return await _left(self._collection, marks, done.matched_count)
+        return await _bearing(self._collection, marks, done.matched_count)
 
 
 class KeyedUpdates:
     """`Updates` that differ in nothing but values: one statement makes them all.
 
-    To parse and plan a statement costs the database as much as to change a document by it (ADR 11).
+    To parse and plan a statement costs the database as much as to change a document by it (ADR 11). The fields `mine`
+    and `mark` are its own. More than a message holds, 16 MB, is written one by one.
     """
 
     def __init__(self, collection: Collection, turn: Turn, query: Document, pipeline: Sequence[Document]) -> None:
@@ -101,16 +102,16 @@ class KeyedUpdates:
             if error.timeout:
                 raise
             done = await self._collection.update_many(*statement)
-        return await _left(self._collection, marks, done.matched_count)
+        return await _bearing(self._collection, marks, done.matched_count)
 
     def _statement(self, asked: Sequence[tuple[str, Document]]) -> tuple[Document, list[Document]]:
         """The query and the pipeline of an update. Every document finds what it was given behind its `_id`."""
         ids = [document_id for document_id, _ in asked]
         given = {"$literal": [given for _, given in asked]}
         mine = {"$arrayElemAt": [given, {"$indexOfArray": [{"$literal": ids}, "$_id"]}]}
-        mark = [{"$set": {"mark": "$mine.mark"}}] if len(ids) > 1 else []
-        named = ids[0] if len(ids) == 1 else {"$in": ids}
-        return {"_id": named} | self._query, [{"$set": {"mine": mine}}, *self._pipeline, *mark, {"$unset": "mine"}]
+        named, mark = (ids[0], {}) if len(ids) == 1 else ({"$in": ids}, {"mark": "$mine.mark"})
+        last = {"$set": {"mine": "$$REMOVE"} | mark}
+        return {"_id": named} | self._query, [{"$set": {"mine": mine}}, *self._pipeline, last]
 
 
 def _marks() -> Iterator[int]:
@@ -124,10 +125,10 @@ def _marked(change: list[Document] | Document, mark: int) -> list[Document] | Do
     return change | {"$set": {**sets, "mark": mark}}
 
 
-async def _left(collection: Collection, marks: Sequence[tuple[str, int]], matched: int) -> Sequence[bool]:
-    """Which of the documents that were to be marked bear their mark; the database is asked if not all `matched`."""
+async def _bearing(collection: Collection, marks: Sequence[tuple[str, int]], matched: int) -> Sequence[bool]:
+    """Which of these documents bear the mark beside them; the database is asked if not all `matched`."""
     if matched == len(marks):
         return [True] * len(marks)
     found = collection.find({"_id": {"$in": [document_id for document_id, _ in marks]}}, {"mark": 1})
-    left = {row["_id"]: row.get("mark") async for row in found}
-    return [left.get(document_id) == mark for document_id, mark in marks]
+    borne = {row["_id"]: row.get("mark") async for row in found}
+    return [borne.get(document_id) == mark for document_id, mark in marks]
